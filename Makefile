@@ -1,0 +1,120 @@
+# Builds, tests and installs rt. `make help` lists the targets.
+
+# The tests share the machine's control groups and mounts, so one target runs after the other, whatever -j says.
+.NOTPARALLEL:
+.DEFAULT_GOAL := rt
+
+GO ?= go
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+export GO CC
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+INSTALL ?= install
+
+VERSION := $(shell cat VERSION)
+# A source tree without git (a release archive) has no commit, and the binary says so.
+COMMIT := $(shell [ -e .git ] && git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown)
+
+# The stage has no C library: its sources bring _start and the few functions that gcc calls by itself.
+# -fno-tree-loop-distribute-patterns: else gcc turns the loop in memset into a call of memset.
+# -fno-stack-protector, because the guard lives in a C library's thread data, which is not there; said aloud, as
+# some distributions' gcc has it on by default.
+STAGE_WARNINGS := -Wall -Wextra -Werror
+STAGE_CFLAGS := -std=gnu11 -O2 $(STAGE_WARNINGS) -ffreestanding -fno-pie -fno-asynchronous-unwind-tables \
+	-fno-tree-loop-distribute-patterns -fno-stack-protector
+STAGE_LDFLAGS := -nostdlib -static -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code
+STAGE_SOURCES := $(sort $(wildcard nsenter/*.c))
+STAGE_MAX_BYTES := 65536
+
+# cgo is for libseccomp only; netgo and osusergo keep glibc's resolver and user database out of a static binary.
+# The commit is stamped by -X: -buildvcs would make the build fail in a clone that another user owns.
+GO_TAGS := netgo osusergo urfave_cli_no_docs
+GO_LDFLAGS := -s -w -linkmode external -extldflags '-static' -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# Packages whose tests need root and the finished binary; all others are unit tests.
+ROOT_TESTS := /tests/(integration|security|fault)(/|$$)
+GOTESTFLAGS ?=
+
+.PHONY: rt
+rt: nsenter/stage ## build the static binary, with the stage embedded
+	@build/deps --check build
+	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -tags '$(GO_TAGS)' -ldflags "$(GO_LDFLAGS)" -o rt .
+	@build/check-binary rt
+
+nsenter/stage: $(STAGE_SOURCES) $(wildcard nsenter/*.h) Makefile
+	@build/deps --check build
+	$(CC) $(STAGE_CFLAGS) $(STAGE_LDFLAGS) -o $@.new $(STAGE_SOURCES)
+	@size=$$(wc -c <$@.new); if [ "$$size" -gt $(STAGE_MAX_BYTES) ]; then \
+		rm -f $@.new; echo "$@: $$size bytes, more than $(STAGE_MAX_BYTES)" >&2; exit 1; fi
+	@mv $@.new $@
+
+.PHONY: demo
+demo: ## run a container step by step and show it (root; installs what is missing)
+	@build/deps build test
+	@$(MAKE) --no-print-directory rt
+	@RT='$(CURDIR)/rt' tests/demo
+
+.PHONY: test
+test: ## run all tests that this machine can run (root-only ones as root; installs what is missing)
+	@build/deps build test
+	@$(MAKE) --no-print-directory rt unit integration conformance
+
+.PHONY: unit
+unit: nsenter/stage ## run the tests that need neither root nor the binary
+	$(GO) test $(GOTESTFLAGS) $$($(GO) list ./... | grep -Ev '$(ROOT_TESTS)')
+
+.PHONY: integration
+integration: rt ## run the tests that drive ./rt (root)
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'integration: SKIPPED: needs root'; exit 0; fi; \
+	packages=$$($(GO) list ./... | grep -E '$(ROOT_TESTS)') || { echo 'integration: no packages' >&2; exit 1; }; \
+	RT='$(CURDIR)/rt' $(GO) test -count=1 -p 1 $(GOTESTFLAGS) $$packages
+
+.PHONY: conformance
+conformance: rt ## run the OCI conformance suite (root)
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'conformance: SKIPPED: needs root'; exit 0; fi; tests/conformance/run ./rt
+
+.PHONY: bench
+bench: ## measure rt against crun and runc (root; installs what is missing; BENCHFLAGS)
+	@build/deps build test bench
+	@$(MAKE) --no-print-directory rt
+	$(GO) run ./tests/bench --rt ./rt --json build/bench.json $(BENCHFLAGS)
+
+.PHONY: lint
+lint: nsenter/stage ## check format, vet, static analysis, sizes, import direction
+	@build/deps build lint
+	@STAGE_CFLAGS='$(STAGE_CFLAGS)' tests/lint/run
+
+.PHONY: fmt
+fmt: build/bin/gofumpt ## format the Go sources
+	build/bin/gofumpt -w $$(find . -name '*.go' -not -path './build/*')
+
+build/bin/gofumpt: build/tools/go.mod build/tools/go.sum
+	$(GO) build -C build/tools -buildvcs=false -o ../bin/ mvdan.cc/gofumpt
+
+.PHONY: install
+install: ## install binary, man pages and completions below DESTDIR and PREFIX
+	@[ -x rt ] || { echo 'install: rt is not built: run make' >&2; exit 1; }
+	$(INSTALL) -D -m 0755 rt '$(DESTDIR)$(BINDIR)/rt'
+	@set -e; for page in $(wildcard man/*.[1-8]); do \
+		$(INSTALL) -v -D -m 0644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+	@set -e; share='$(DESTDIR)$(PREFIX)/share'; put() { \
+		if [ -e "$$1" ]; then $(INSTALL) -v -D -m 0644 "$$1" "$$share/$$2"; fi; }; \
+	put completions/rt.bash bash-completion/completions/rt; \
+	put completions/rt.zsh zsh/site-functions/_rt; \
+	put completions/rt.fish fish/vendor_completions.d/rt.fish
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf rt nsenter/stage nsenter/stage.new build/bin build/*.json
+
+.PHONY: deps
+deps: ## install what a fresh Debian machine with Go, gcc and make lacks (root)
+	@build/deps build test lint bench
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile

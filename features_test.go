@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+)
+
+func TestFeaturesIsComplete(t *testing.T) {
+	got := rt(t, "--debug", "features")
+	wantStatus(t, got, 0)
+	var f features.Features
+	decoder := json.NewDecoder(strings.NewReader(got.stdout))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&f); err != nil {
+		t.Fatal(err)
+	}
+	if f.OCIVersionMin != "1.0.0" || f.OCIVersionMax != "1.3.0" {
+		t.Errorf("versions %q to %q", f.OCIVersionMin, f.OCIVersionMax)
+	}
+	want := []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
+	if !slices.Equal(f.Hooks, want) {
+		t.Errorf("hooks %q", f.Hooks)
+	}
+	for name, list := range map[string][]string{
+		"mountOptions": f.MountOptions, "namespaces": f.Linux.Namespaces, "capabilities": f.Linux.Capabilities,
+		"actions": f.Linux.Seccomp.Actions, "operators": f.Linux.Seccomp.Operators, "archs": f.Linux.Seccomp.Archs,
+		"knownFlags": f.Linux.Seccomp.KnownFlags,
+	} {
+		if len(list) == 0 {
+			t.Errorf("%s is empty", name)
+		}
+		sorted := slices.Sorted(slices.Values(list))
+		if len(slices.Compact(sorted)) != len(list) {
+			t.Errorf("%s names something twice: %q", name, list)
+		}
+	}
+	if len(f.Linux.Namespaces) != 8 {
+		t.Errorf("namespaces %q, want eight", f.Linux.Namespaces)
+	}
+	for _, flag := range f.Linux.Seccomp.SupportedFlags {
+		if !slices.Contains(f.Linux.Seccomp.KnownFlags, flag) {
+			t.Errorf("flag %s is supported but not known", flag)
+		}
+	}
+	for _, key := range []string{"org.rt.version", "org.rt.commit"} {
+		if f.Annotations[key] == "" {
+			t.Errorf("annotation %s is missing", key)
+		}
+	}
+}
+
+// What is not implemented must be said to be so: a caller takes absence for "unknown".
+func TestFeaturesSaysWhatIsMissing(t *testing.T) {
+	l := newLinuxFeatures()
+	for name, value := range map[string]*bool{
+		"cgroup.systemd": l.Cgroup.Systemd, "cgroup.systemdUser": l.Cgroup.SystemdUser, "cgroup.rdma": l.Cgroup.Rdma,
+		"apparmor": l.Apparmor.Enabled, "selinux": l.Selinux.Enabled, "netDevices": l.NetDevices.Enabled,
+		"intelRdt": l.IntelRdt.Enabled, "schemata": l.IntelRdt.Schemata, "monitoring": l.IntelRdt.Monitoring,
+		"idmap": l.MountExtensions.IDMap.Enabled,
+	} {
+		if value == nil || *value {
+			t.Errorf("%s is not false", name)
+		}
+	}
+	for name, value := range map[string]*bool{"cgroup.v1": l.Cgroup.V1, "cgroup.v2": l.Cgroup.V2, "seccomp": l.Seccomp.Enabled} {
+		if value == nil || !*value {
+			t.Errorf("%s is not true", name)
+		}
+	}
+	if l.MemoryPolicy != nil {
+		t.Error("memoryPolicy is there")
+	}
+}
+
+func TestVersionJSON(t *testing.T) {
+	got := rt(t, "version", "--json")
+	wantStatus(t, got, 0)
+	var v map[string]string
+	if err := json.Unmarshal([]byte(got.stdout), &v); err != nil {
+		t.Fatal(err)
+	}
+	if v["name"] != "rt" || v["version"] != version || v["commit"] == "" || v["spec"] != "1.3.0" || !strings.HasPrefix(v["go"], "go1.") {
+		t.Errorf("version: %v", v)
+	}
+}

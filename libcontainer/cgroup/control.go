@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// open opens a control file. It goes past os.OpenFile, which would register the descriptor with epoll: the files of
+// a control group can be polled, so that succeeds, costs three system calls each, and makes the descriptor
+// non-blocking.
+func open(path string, flags int) (*os.File, error) {
+	for {
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			return os.NewFile(uintptr(fd), path), nil
+		case !errors.Is(err, unix.EINTR):
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
+
+// readControl returns the content of a control file without the white space around it.
+func readControl(dir, name string) (string, error) {
+	f, err := open(filepath.Join(dir, name), unix.O_RDONLY)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var content []byte
+	buffer := make([]byte, 4096)
+	for {
+		// Not io.ReadAll: a list of processes may grow while it is read, one page per read is its shape.
+		n, err := unix.Read(int(f.Fd()), buffer)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return "", &os.PathError{Op: "read", Path: f.Name(), Err: err}
+		case n == 0:
+			return strings.TrimSpace(string(content)), nil
+		default:
+			content = append(content, buffer[:n]...)
+		}
+	}
+}
+
+// writeControl writes value to a control file with one write(2), as the kernel's parsers want it.
+func writeControl(dir, name, value string) error {
+	f, err := open(filepath.Join(dir, name), unix.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return writeValue(f, value)
+}
+
+func writeValue(f *os.File, value string) error {
+	for {
+		_, err := unix.Write(int(f.Fd()), []byte(value))
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EINTR):
+			return fmt.Errorf("write %q to %q: %w", value, f.Name(), err)
+		}
+	}
+}
+
+// readKeyed returns the number behind key in a flat keyed file ("populated 0\nfrozen 1\n"; cgroup-v2.rst,
+// "Interface Files"), 0 if there is no such key.
+func readKeyed(dir, name, key string) (uint64, error) {
+	content, err := readControl(dir, name)
+	if err != nil {
+		return 0, err
+	}
+	return keyed(content, key)
+}
+
+func keyed(content, key string) (uint64, error) {
+	for line := range strings.Lines(content) {
+		if value, ok := strings.CutPrefix(line, key+" "); ok {
+			return strconv.ParseUint(strings.TrimSpace(value), 10, 64)
+		}
+	}
+	return 0, nil
+}
+
+// gone tells whether err means that the group, or a file that an option of the kernel brings, is not there:
+// ENOENT when the directory is away, ENODEV when it went between open and read.
+func gone(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV)
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// freezeDeadline bounds how long Kill waits for a v1 freezer. Freezing takes well under a millisecond unless a task
+// is in uninterruptible sleep; then the wait is vain, and Kill goes on without.
+const freezeDeadline = 200 * time.Millisecond
+
+// Kill sends sig to every process of the group and of the groups below it.
+//
+// For SIGKILL nothing escapes by forking, and a frozen group dies: the unified tree does both by cgroup.kill (Linux
+// 5.14); on v1 the group is frozen while it is signalled and thawed after that. Other signals go to the processes
+// present, and a paused container stays paused.
+func (g *Group) Kill(sig unix.Signal) error {
+	if sig != unix.SIGKILL {
+		return g.signal(sig)
+	}
+	if m, ok := g.unified(); ok {
+		err := writeControl(m.dir, "cgroup.kill", "1")
+		if err != nil && !gone(err) {
+			return err
+		}
+	}
+	if g.Version() == V2 {
+		return nil
+	}
+	// In a hybrid, too: a process may be ours in a v1 hierarchy only, and a v1 freezer holds back even SIGKILL.
+	rounds := 1
+	if g.Version() == V1 && !g.freeze() {
+		rounds = 10 // what has forked before it died, dies in a later one
+	}
+	var err error
+	for range rounds {
+		if err = g.signal(sig); err != nil {
+			break
+		}
+	}
+	if thawErr := g.thaw(); err == nil {
+		err = thawErr
+	}
+	return err
+}
+
+// batch bounds how many pidfds are open at a time: a container may have more processes than we may have descriptors.
+const batch = 128
+
+// signal sends sig to the processes that are members, and to nobody else: a process id may be in use again by the
+// time it is signalled. So the processes are pinned by descriptors first, and only those that are still listed
+// after that get the signal. (If the id is listed, it is a member's; if the descriptor is not that member's, its
+// process is dead, and the signal goes nowhere.)
+func (g *Group) signal(sig unix.Signal) error {
+	pids, err := g.Processes()
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(pids, batch) {
+		if err := g.signalBatch(some, sig); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Group) signalBatch(pids []int, sig unix.Signal) error {
+	pinned, err := pin(pids)
+	if err != nil {
+		return err
+	}
+	defer unpin(pinned)
+	members, err := g.Processes()
+	if err != nil {
+		return err
+	}
+	for pid, pidfd := range pinned {
+		if _, listed := slices.BinarySearch(members, pid); !listed {
+			continue
+		}
+		if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("send signal %d to process %d: %w", int(sig), pid, err)
+		}
+	}
+	return nil
+}
+
+// pin opens a pidfd for each of the processes that is there, by process id.
+func pin(pids []int) (map[int]int, error) {
+	pinned := map[int]int{}
+	for _, pid := range pids {
+		pidfd, err := unix.PidfdOpen(pid, 0)
+		switch {
+		case err == nil:
+			pinned[pid] = pidfd
+		case !errors.Is(err, unix.ESRCH):
+			unpin(pinned)
+			return nil, fmt.Errorf("pidfd_open %d: %w", pid, err)
+		}
+	}
+	return pinned, nil
+}
+
+func unpin(pinned map[int]int) {
+	for _, pidfd := range pinned {
+		unix.Close(pidfd)
+	}
+}
+
+// freeze stops the group by the v1 freezer, so that no fork can outrun a signal, and waits for that until
+// freezeDeadline. The answer no is not an error: the caller has to do without.
+func (g *Group) freeze() bool {
+	m, ok := g.controller("freezer")
+	if !ok || writeControl(m.dir, "freezer.state", "FROZEN") != nil {
+		return false
+	}
+	// The v1 freezer has no event to wait for: it makes progress when its state is read.
+	for end := time.Now().Add(freezeDeadline); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		state, err := readControl(m.dir, "freezer.state")
+		if err != nil {
+			return false
+		}
+		if state == "FROZEN" {
+			return true
+		}
+	}
+	return false
+}
+
+// thaw ends what v1 freezers hold, also those of groups that the container has made below its own.
+func (g *Group) thaw() error {
+	m, ok := g.controller("freezer")
+	if !ok {
+		return nil
+	}
+	return walk(m.dir, func(dir string) error { return writeControl(dir, "freezer.state", "THAWED") })
+}

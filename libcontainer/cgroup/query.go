@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Processes returns the process ids of all members of the group and of the groups below it, in ascending order.
+// On v1 that is the union over all hierarchies, as a process may have been moved in one of them only. A group that
+// is gone has no members. Processes of a foreign PID namespace, which have no number here, are left out.
+func (g *Group) Processes() ([]int, error) {
+	pids, err := g.listed()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(pids))), func(pid int) bool { return pid == 0 }), nil
+}
+
+// count returns how many processes the group has, counting those without a number here as well.
+func (g *Group) count() (int, error) {
+	pids, err := g.listed()
+	if err != nil {
+		return 0, err
+	}
+	known, foreign := map[int]bool{}, 0
+	for _, pid := range pids {
+		if pid == 0 {
+			foreign++
+		} else {
+			known[pid] = true
+		}
+	}
+	return len(known) + foreign, nil
+}
+
+// listed returns what the hierarchies list, unsorted, with repetitions, and 0 for each foreign process.
+func (g *Group) listed() ([]int, error) {
+	var pids []int
+	for _, m := range g.members {
+		err := walk(m.dir, func(dir string) error {
+			list, err := readControl(dir, "cgroup.procs")
+			// The processes of a threaded group are listed by the group that is the root of its threads.
+			if errors.Is(err, unix.EOPNOTSUPP) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for field := range strings.FieldsSeq(list) {
+				pid, err := strconv.Atoi(field)
+				if err != nil {
+					return fmt.Errorf("parse %q: %w", filepath.Join(dir, "cgroup.procs"), err)
+				}
+				pids = append(pids, pid)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return pids, nil
+}
+
+// walk calls visit for the groups below dir, children first, and then for dir. Groups that go away meanwhile, dir
+// included, are passed over.
+func walk(dir string, visit func(dir string) error) error {
+	var st unix.Stat_t
+	err := unix.Lstat(dir, &st)
+	switch {
+	case gone(err):
+		return nil
+	case err != nil:
+		return &os.PathError{Op: "lstat", Path: dir, Err: err}
+	}
+	// kernfs counts sub-directories in the link number (2 = none): the usual leaf needs no reading.
+	if st.Nlink > 2 {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !gone(err) {
+			return err
+		}
+		for _, entry := range entries {
+			if !entry.IsDir() {
+				continue
+			}
+			if err := walk(filepath.Join(dir, entry.Name()), visit); err != nil {
+				return err
+			}
+		}
+	}
+	if err := visit(dir); err != nil && !gone(err) {
+		return err
+	}
+	return nil
+}
+
+// Frozen tells whether the group is frozen or being frozen, by itself or by a group above it. Without a freezer,
+// and when the group is gone (also between open and read, ENODEV), the answer is no.
+func (g *Group) Frozen() (bool, error) {
+	if m, ok := g.controller("freezer"); ok {
+		state, err := readControl(m.dir, "freezer.state")
+		if err != nil && !gone(err) {
+			return false, err
+		}
+		// FREEZING counts: a task in uninterruptible sleep can hold up FROZEN for ever, while the rest stands.
+		if state == "FROZEN" || state == "FREEZING" {
+			return true, nil
+		}
+	}
+	if m, ok := g.unified(); ok {
+		frozen, err := readKeyed(m.dir, "cgroup.events", "frozen")
+		if err == nil && frozen == 0 {
+			frozen, err = readSwitch(m.dir, "cgroup.freeze")
+		}
+		if err != nil && !gone(err) {
+			return false, err
+		}
+		return frozen == 1, nil
+	}
+	return false, nil
+}
+
+// readSwitch returns the number that is all of a file's content.
+func readSwitch(dir, name string) (uint64, error) {
+	content, err := readControl(dir, name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(content, 10, 64)
+}
+
+// OOMKills returns how many processes of the group the kernel has killed for lack of memory: "oom_kill" of
+// memory.events (v2), or of memory.oom_control (v1, since Linux 4.13). It is 0 without a memory controller.
+func (g *Group) OOMKills() (uint64, error) {
+	name := "memory.oom_control"
+	m, ok := g.controller("memory")
+	if !ok {
+		name = "memory.events"
+		if m, ok = g.unified(); !ok {
+			return 0, nil
+		}
+	}
+	kills, err := readKeyed(m.dir, name, "oom_kill")
+	if gone(err) {
+		return 0, nil
+	}
+	return kills, err
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// WaitEmpty waits until the group and the groups below it have no live process, at most for deadline. A group that
+// is gone is empty. The error after the deadline names who is left.
+func (g *Group) WaitEmpty(deadline time.Duration) error {
+	end := time.Now().Add(deadline)
+	if m, ok := g.unified(); ok {
+		empty, err := waitUnpopulated(m.dir, end)
+		switch {
+		case err != nil && !gone(err):
+			return err
+		case g.Version() == V2 && (empty || err != nil):
+			return nil
+		}
+	}
+	for {
+		pids, err := g.Processes()
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		if !time.Now().Before(end) {
+			return fmt.Errorf("wait for the end of all processes in the control group: deadline exceeded (%s)", g.left())
+		}
+		pinned, err := pin(pids[:min(batch, len(pids))])
+		if err != nil {
+			return err
+		}
+		err = waitExit(pinned, end)
+		unpin(pinned)
+		if err != nil {
+			return err
+		}
+		if len(pinned) == 0 {
+			// Listed, but no longer there: on its last way out, of which no event tells.
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// waitUnpopulated waits until cgroup.events of dir says "populated 0". The kernel announces a change of that file by
+// POLLPRI (cgroup-v2.rst, "[Un]populated Notification"). It returns false at the deadline.
+func waitUnpopulated(dir string, end time.Time) (bool, error) {
+	f, err := open(dir+"/cgroup.events", unix.O_RDONLY)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	buffer := make([]byte, 256)
+	for {
+		n, err := unix.Pread(int(f.Fd()), buffer, 0)
+		if err != nil {
+			return false, &os.PathError{Op: "read", Path: f.Name(), Err: err}
+		}
+		populated, err := keyed(string(buffer[:n]), "populated")
+		if err != nil || populated == 0 {
+			return err == nil, err
+		}
+		changed, err := poll(int(f.Fd()), unix.POLLPRI, end)
+		if err != nil || !changed {
+			return false, err
+		}
+	}
+}
+
+// waitExit waits until all processes behind the descriptors have exited, or until the deadline.
+func waitExit(pinned map[int]int, end time.Time) error {
+	for _, pidfd := range pinned {
+		if exited, err := poll(pidfd, unix.POLLIN, end); err != nil || !exited {
+			return err
+		}
+	}
+	return nil
+}
+
+// poll waits for an event until end, and returns false if none came.
+func poll(fd int, events int16, end time.Time) (bool, error) {
+	for {
+		remaining := max(0, time.Until(end))
+		timeout := int((remaining + time.Millisecond - 1) / time.Millisecond)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, timeout)
+		switch {
+		case err == nil:
+			return n > 0, nil
+		case !errors.Is(err, unix.EINTR):
+			return false, fmt.Errorf("poll: %w", err)
+		}
+	}
+}
+
+// Remove removes the group with all groups below it, in every hierarchy. It signals nobody: Kill comes before it. While
+// a directory is busy it waits for the processes to go, at most for deadline; the error then names who is left. A
+// group that is gone already is no error.
+//
+// What Create did not make stays (runtime.md, "Delete": resources "not created by this container, MUST NOT be
+// deleted"): those that were there before, see Kept. The directories above the group stay as well, even those that
+// Create made: by now others may have set limits on them or be about to put a group into them.
+func (g *Group) Remove(deadline time.Duration) error {
+	end := time.Now().Add(deadline)
+	var first error
+	for _, m := range g.members {
+		// One hierarchy that can't be cleared is no reason to leave the others.
+		if err := g.removeBefore(end, m.dir); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// removeBefore removes dir with what is below it, and while it is busy tries again until end.
+func (g *Group) removeBefore(end time.Time, dir string) error {
+	for {
+		err := g.removeTree(dir)
+		if !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		if !time.Now().Before(end) {
+			return fmt.Errorf("%w (%s)", err, g.left())
+		}
+		if waitErr := g.WaitEmpty(time.Until(end)); waitErr != nil {
+			return fmt.Errorf("%w: %w", err, waitErr)
+		}
+		// Nobody is left, yet the kernel may need a moment to let go of the last task: no event tells.
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// removeTree removes dir once, children first, except what is to be kept.
+func (g *Group) removeTree(dir string) error {
+	// The usual group has no children; trying costs less than looking.
+	if len(g.kept) == 0 && unix.Rmdir(dir) == nil {
+		return nil
+	}
+	return walk(dir, func(dir string) error {
+		if slices.Contains(g.kept, dir) {
+			return nil
+		}
+		if err := unix.Rmdir(dir); err != nil {
+			return fmt.Errorf("remove control group %q: %w", dir, err)
+		}
+		return nil
+	})
+}
+
+// left describes up to five processes that keep the group busy, with their state: a "D" in it explains most cases.
+func (g *Group) left() string {
+	pids, err := g.Processes()
+	if err != nil {
+		return "left: " + err.Error()
+	}
+	if len(pids) == 0 {
+		return "no process of this PID namespace is left in it"
+	}
+	const most = 5
+	var names []string
+	for i, pid := range pids {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(pids)-most))
+			break
+		}
+		names = append(names, describe(pid))
+	}
+	return "left: " + strings.Join(names, ", ")
+}
+
+// describe returns a process's id, command name and state (proc_pid_stat(5), fields 1 to 3: "7 (name) S ...").
+func describe(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return fmt.Sprintf("process %d", pid)
+	}
+	// The name may hold blanks and parentheses; the last one ends it.
+	open, end := strings.IndexByte(string(stat), '('), strings.LastIndexByte(string(stat), ')')
+	if open < 0 || end < open || len(stat) < end+3 {
+		return fmt.Sprintf("process %d", pid)
+	}
+	return fmt.Sprintf("process %d %q in state %c", pid, stat[open+1:end], stat[end+2])
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/cgroup"
+	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/libcontainer/seccomp"
+	"github.com/rt-oci/rt/libcontainer/spec"
+	"github.com/rt-oci/rt/libcontainer/sys"
+)
+
+// Create makes a container and leaves it waiting for Start (runtime.md, "Create"). On error nothing is left of it.
+func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
+	n, err := r.make(id, o, true)
+	if err != nil {
+		return nil, err
+	}
+	defer n.c.release()
+	if err := n.stage.answer(""); err != nil {
+		return nil, n.fail(err)
+	}
+	n.stage.close()
+	return n.c, nil
+}
+
+// creation is a container that is being made. undo has what takes back what was done, last first.
+type creation struct {
+	c       *Container
+	options CreateOptions
+	spec    *specs.Spec
+	config  []byte
+	group   *cgroup.Group
+	planned *plan.Plan
+	stage   *stage
+	console *os.File // master of the terminal, until somebody takes it
+	undo    []func()
+}
+
+// make does all of Create up to the answer to the stage's MESSAGE_READY; wait says whether the stage then waits for
+// Start or executes the user's process.
+func (r *Runtime) make(id string, o CreateOptions, wait bool) (*creation, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	if err := sys.CheckKernel(); err != nil {
+		return nil, err
+	}
+	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o}
+	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.makeStateDir, n.makeCgroup} {
+		if err := step(); err != nil {
+			return nil, n.fail(err)
+		}
+	}
+	if err := n.execute(wait); err != nil {
+		return nil, n.fail(err)
+	}
+	return n, nil
+}
+
+// fail undoes everything and returns err.
+func (n *creation) fail(err error) error {
+	for i := len(n.undo) - 1; i >= 0; i-- {
+		n.undo[i]()
+	}
+	n.undo = nil
+	return err
+}
+
+func (n *creation) onFailure(undo func()) { n.undo = append(n.undo, undo) }
+
+// loadConfig reads and checks the bundle's config.json.
+func (n *creation) loadConfig() error {
+	bundle, err := filepath.Abs(n.options.Bundle)
+	if err != nil {
+		return fmt.Errorf("find bundle: %w", err)
+	}
+	path := filepath.Join(bundle, configName)
+	if n.config, err = os.ReadFile(path); err != nil {
+		return fmt.Errorf("load bundle: %w (a bundle is a directory with a config.json; `rt spec` writes one)", err)
+	}
+	if n.spec, err = spec.Load(n.config); err != nil {
+		return fmt.Errorf("load %q: %w", path, err)
+	}
+	warnings, err := spec.Validate(n.spec, bundle)
+	if err != nil {
+		return fmt.Errorf("check %q: %w", path, err)
+	}
+	for _, w := range warnings {
+		n.c.runtime.Log.Warnf("%s", w)
+	}
+	s := &n.c.saved
+	s.Bundle, s.OCIVersion, s.Annotations, s.Owner = bundle, specs.Version, n.spec.Annotations, os.Getuid()
+	s.NoProcess = n.spec.Process == nil
+	s.SharedPIDs = !hasPrivate(n.spec, specs.PIDNamespace)
+	if h := n.spec.Hooks; h != nil {
+		s.Hooks = len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0
+	}
+	return n.checkTerminal()
+}
+
+// hasPrivate says that the container gets a new namespace of a type.
+func hasPrivate(s *specs.Spec, t specs.LinuxNamespaceType) bool {
+	for _, n := range s.Linux.Namespaces {
+		if n.Type == t {
+			return n.Path == ""
+		}
+	}
+	return false
+}
+
+// checkTerminal refuses what can't work, in the words that callers of runc know.
+func (n *creation) checkTerminal() error {
+	terminal := n.spec.Process != nil && n.spec.Process.Terminal
+	if n.options.ConsoleSocket != "" && !terminal {
+		return fmt.Errorf("%w (process.terminal is false)", errNoConsoleSocket)
+	}
+	return nil
+}
+
+// findRootfs looks the root file system up; a link to it is followed once, here.
+func (n *creation) findRootfs() error {
+	path := n.spec.Root.Path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(n.c.saved.Bundle, path)
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return fmt.Errorf("root.path %q: %w", n.spec.Root.Path, err)
+	}
+	info, err := os.Stat(resolved)
+	if err != nil {
+		return fmt.Errorf("root.path %q: %w", n.spec.Root.Path, err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("root.path %q: not a directory", n.spec.Root.Path)
+	}
+	n.c.saved.Rootfs = resolved
+	return nil
+}
+
+// makeStateDir claims the id. From here on a rt that is killed leaves something that `delete --force` finds.
+func (n *creation) makeStateDir() error {
+	if err := os.MkdirAll(n.c.runtime.Root, 0o700); err != nil {
+		return fmt.Errorf("make state root: %w", err)
+	}
+	if err := unix.Mkdir(n.c.dir(), 0o700); err != nil {
+		if err == unix.EEXIST {
+			return fmt.Errorf("%w (delete it first, or choose another id)", ErrExist)
+		}
+		return fmt.Errorf("make state directory %q: %w", n.c.dir(), err)
+	}
+	n.onFailure(n.removeStateDir)
+	if err := n.c.acquire(); err != nil {
+		return err
+	}
+	n.onFailure(n.c.release)
+	return writeNew(n.c.file(configName), n.config, 0o600)
+}
+
+func (n *creation) removeStateDir() {
+	if err := n.c.removeStateDir(); err != nil {
+		n.c.runtime.Log.Warnf("%v", err)
+	}
+}
+
+// makeCgroup makes the control group. Its paths are saved before it exists.
+func (n *creation) makeCgroup() error {
+	layout, err := cgroup.Detect()
+	if err != nil {
+		return err
+	}
+	if n.group, err = layout.Place(n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
+		return fmt.Errorf("linux.cgroupsPath: %w", err)
+	}
+	n.c.saved.CgroupPaths = n.group.Paths()
+	if err := n.c.save(); err != nil {
+		return err
+	}
+	if err := n.group.Create(); err != nil {
+		return fmt.Errorf("make control group: %w", err)
+	}
+	n.onFailure(n.removeCgroup)
+	n.c.saved.CgroupKept = n.group.Kept()
+	var rules []specs.LinuxDeviceCgroup
+	if n.spec.Linux.Resources != nil {
+		rules = n.spec.Linux.Resources.Devices
+	}
+	if err := n.group.SetDevices(rules); err != nil {
+		return fmt.Errorf("linux.resources.devices: %w", err)
+	}
+	return nil
+}
+
+func (n *creation) removeCgroup() {
+	if err := n.group.Remove(removeDeadline); err != nil {
+		n.c.runtime.Log.Warnf("remove control group: %v", err)
+	}
+}
+
+// execute plans the container, starts the stage and serves it until it is ready.
+func (n *creation) execute(wait bool) error {
+	tasks, err := n.group.TaskFiles()
+	if err != nil {
+		return err
+	}
+	defer closeAll(tasks)
+	p, err := n.plan(wait, len(tasks))
+	if err != nil {
+		return err
+	}
+	n.planned = p
+	for _, w := range p.Warnings {
+		n.c.runtime.Log.Warnf("%s", w)
+	}
+	opened, err := openFiles(p, tasks, n.c.dir())
+	if err != nil {
+		return err
+	}
+	defer opened.close()
+	if n.stage, err = spawn(p, opened, n.group, [3]uintptr{0, 1, 2}); err != nil {
+		return err
+	}
+	n.onFailure(n.stage.kill)
+	return n.serve(p)
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// plan gathers what the planner has to know, and plans.
+func (n *creation) plan(wait bool, taskFiles int) (*plan.Plan, error) {
+	host := planHost(n.c, taskFiles)
+	host.CgroupV2 = n.group.Version() == cgroup.V2
+	host.CgroupMounts = cgroupMounts(n.group)
+	host.WaitForStart = wait
+	host.PreserveFDs, host.NoPivot, host.NoNewKeyring = n.options.PreserveFDs, n.options.NoPivot, n.options.NoNewKeyring
+	var err error
+	if host.Filter, err = compileFilter(n.spec); err != nil {
+		return nil, err
+	}
+	if n.options.NoPivot {
+		if host.ProcMounts, err = procMounts(); err != nil {
+			return nil, err
+		}
+	}
+	return plan.Create(n.spec, host)
+}
+
+// planHost is what every plan for a container has to know.
+func planHost(c *Container, taskFiles int) plan.Host {
+	return plan.Host{
+		ID: c.saved.ID, Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs,
+		TaskFiles: taskFiles, Capabilities: sys.BoundingSet(),
+	}
+}
+
+// compileFilter compiles linux.seccomp; nil without one.
+func compileFilter(s *specs.Spec) (*plan.Filter, error) {
+	if s.Linux.Seccomp == nil {
+		return nil, nil
+	}
+	filter, err := seccomp.Compile(s.Linux.Seccomp)
+	if err != nil {
+		return nil, fmt.Errorf("linux.seccomp: %w", err)
+	}
+	return &plan.Filter{Program: filter.Program, Flags: filter.Flags}, nil
+}
+
+// finish saves what a container that is ready is known by.
+func (n *creation) finish() error {
+	pid := n.stage.pid
+	_, start, err := processStat(pid)
+	if err != nil {
+		return fmt.Errorf("read init's start time: %w", err)
+	}
+	s := &n.c.saved
+	s.InitPID, s.InitStart, s.BootID = pid, start, bootID()
+	s.NamespacePaths = namespacePaths(pid)
+	if err := n.c.save(); err != nil {
+		return err
+	}
+	if path := n.options.PidfdSocket; path != "" {
+		if err := sendPidfd(path, n.stage.pidFD); err != nil {
+			return err
+		}
+	}
+	if path := n.options.PidFile; path != "" {
+		if err := writeAtomically(path, []byte(strconv.Itoa(pid)), 0o644); err != nil {
+			return fmt.Errorf("write pid file: %w", err)
+		}
+		n.onFailure(func() { _ = unix.Unlink(path) })
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/sys"
+)
+
+// removeDeadline is how long the processes of a container may take to end after they were killed.
+const removeDeadline = 10 * time.Second
+
+// Delete removes the container id. With force also one whose state can't be read.
+func (r *Runtime) Delete(id string, force bool) error {
+	c, err := r.Load(id)
+	if err == nil {
+		return c.Delete(force)
+	}
+	if !force || errors.Is(err, ErrNotExist) || errors.Is(err, ErrInvalidID) {
+		return err
+	}
+	r.Log.Warnf("delete %s: %v", id, err)
+	return (&Container{runtime: r, saved: savedState{ID: id}}).removeStateDir()
+}
+
+// Delete removes a container that has stopped, or one that was created and not started (runtime.md, "Delete"; the
+// latter for containerd, which relies on it). force kills it first, whatever it does.
+func (c *Container) Delete(force bool) error {
+	if err := c.acquireLoaded(); err != nil {
+		return err
+	}
+	defer c.release()
+	if status := c.deletableStatus(); !force && status != specs.StateStopped && status != specs.StateCreated {
+		return fmt.Errorf("cannot delete container %s that is not stopped: %s (use --force to kill it)", c.saved.ID, status)
+	}
+	var s *specs.Spec
+	if c.saved.Hooks {
+		var err error
+		if s, err = c.loadSpec(); err != nil {
+			c.runtime.Log.Warnf("skip poststop hooks: %v", err)
+		}
+	}
+	if err := c.destroy(); err != nil {
+		return err
+	}
+	if s != nil {
+		c.runPoststop(s)
+	}
+	return nil
+}
+
+// deletableStatus is the status of a container whose lock we hold: nobody is creating it any more.
+func (c *Container) deletableStatus() specs.ContainerState {
+	if c.saved.InitPID == 0 {
+		return specs.StateStopped
+	}
+	return c.Status()
+}
+
+// destroy ends all processes of the container and removes what create made. It can be called again at any point.
+func (c *Container) destroy() error {
+	if err := c.killInit(); err != nil {
+		return err
+	}
+	group, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	if group != nil {
+		if err := group.Kill(unix.SIGKILL); err != nil {
+			return err
+		}
+		if err := group.Remove(removeDeadline); err != nil {
+			return err
+		}
+	}
+	return c.removeStateDir()
+}
+
+// killInit kills init and waits for its end.
+func (c *Container) killInit() error {
+	init, err := c.openInit()
+	if err == unix.ESRCH {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open init: %w", err)
+	}
+	defer unix.Close(init)
+	if err := unix.PidfdSendSignal(init, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
+		return fmt.Errorf("kill init: %w", err)
+	}
+	if frozen, err := c.frozen(); err == nil && frozen {
+		return nil // on v1 a frozen process dies when the group is thawed, which killing the group does
+	}
+	ended, err := sys.WaitProcess(init, int(removeDeadline.Milliseconds()))
+	if err == nil && !ended {
+		err = fmt.Errorf("process %d has not ended %v after SIGKILL (it may hang in the kernel: see /proc/%[1]d/wchan)", c.saved.InitPID, removeDeadline)
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/libcontainer/sys"
+)
+
+// openedFiles are the descriptors that a plan asked for, in its order.
+type openedFiles []int
+
+func (o openedFiles) close() {
+	for _, fd := range o {
+		unix.Close(fd)
+	}
+}
+
+// openFiles opens what the plan needs of the host. tasks are the `tasks` files of the control group, dir the state
+// directory.
+func openFiles(p *plan.Plan, tasks []*os.File, dir string) (opened openedFiles, err error) {
+	defer func() {
+		if err != nil {
+			opened.close()
+		}
+	}()
+	for i := range p.Files {
+		fd, err := openFile(&p.Files[i], tasks, dir)
+		if err != nil {
+			return opened, fmt.Errorf("%s: %w", p.Files[i].Member, err)
+		}
+		opened = append(opened, fd)
+	}
+	return opened, nil
+}
+
+func openFile(f *plan.File, tasks []*os.File, dir string) (int, error) {
+	switch f.Kind {
+	case plan.FileDirectory:
+		return sys.Open(f.Path, unix.O_PATH|unix.O_DIRECTORY)
+	case plan.FileNamespace:
+		return openNamespace(f)
+	case plan.FileTree:
+		fd, err := sys.CloneTree(f.Path, f.Recursive)
+		return fd, explainSource(err)
+	case plan.FileNull, plan.FileDevice:
+		return openDevice(f)
+	case plan.FileTasks:
+		return unix.FcntlInt(tasks[f.Index].Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	case plan.FileFifo:
+		return makeFifo(filepath.Join(dir, fifoName))
+	case plan.FileResult:
+		return makeFifo(filepath.Join(dir, resultName))
+	}
+	return -1, fmt.Errorf("open file: unknown kind %d", f.Kind)
+}
+
+// openNamespace opens a namespace file and makes sure of its type: what setns(2) answers to a wrong one says little.
+func openNamespace(f *plan.File) (int, error) {
+	fd, err := sys.Open(f.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+	if err != nil {
+		if errors.Is(err, unix.ENOENT) {
+			err = fmt.Errorf("%w (the process that owned the namespace may have ended)", err)
+		}
+		return -1, err
+	}
+	have, err := sys.NamespaceType(fd)
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("%q is not a namespace file: %w", f.Path, err)
+	}
+	if have != f.Namespace {
+		unix.Close(fd)
+		return -1, fmt.Errorf("%q is a %s namespace, not a %s namespace", f.Path, namespaceName(have), namespaceName(f.Namespace))
+	}
+	return fd, nil
+}
+
+func namespaceName(flag uint32) string {
+	for _, n := range namespaceKinds {
+		if n.flag == flag {
+			return n.file
+		}
+	}
+	return fmt.Sprintf("%#x", flag)
+}
+
+// openDevice clones the mount of a device node of the host and verifies what it is.
+func openDevice(f *plan.File) (int, error) {
+	fd, err := sys.CloneTree(f.Path, false)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("fstat %q: %w", f.Path, err)
+	}
+	mode, major, minor := uint32(unix.S_IFCHR), uint32(1), uint32(3)
+	if f.Kind == plan.FileDevice {
+		major, minor = uint32(f.Device.Major), uint32(f.Device.Minor)
+		if f.Device.Type == "b" {
+			mode = unix.S_IFBLK
+		}
+	}
+	if st.Mode&unix.S_IFMT != mode || st.Rdev != unix.Mkdev(major, minor) {
+		unix.Close(fd)
+		return -1, fmt.Errorf("%q on the host is not the device %d:%d", f.Path, major, minor)
+	}
+	return fd, nil
+}
+
+// makeFifo makes a FIFO and opens both its ends: neither the stage nor we have to wait for the other.
+func makeFifo(path string) (int, error) {
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return -1, fmt.Errorf("mkfifo %q: %w", path, err)
+	}
+	return sys.Open(path, unix.O_RDWR|unix.O_NOFOLLOW)
+}
+
+func explainSource(err error) error {
+	if errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("%w (the source of a bind mount is looked up on the host)", err)
+	}
+	return err
+}

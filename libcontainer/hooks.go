@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rt-oci/rt/libcontainer/cgroup"
+	"github.com/rt-oci/rt/libcontainer/hook"
+	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/libcontainer/spec"
+)
+
+// hookRunner runs the hooks of one container. The namespaces of init are where hooks of the container run.
+type hookRunner struct {
+	c     *Container
+	spec  *specs.Spec
+	group *cgroup.Group
+	pid   int // of init, 0 when it is gone
+}
+
+// state is what a hook reads from its standard input. pid is init's number where the hook runs.
+func (r *hookRunner) state(status specs.ContainerState, pid int) ([]byte, error) {
+	data, err := json.Marshal(specs.State{
+		Version: specs.Version, ID: r.c.saved.ID, Status: status, Pid: pid,
+		Bundle: r.c.saved.Bundle, Annotations: r.c.saved.Annotations,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	return data, nil
+}
+
+// onHost runs hooks in the runtime's namespaces.
+func (r *hookRunner) onHost(kind string, hooks []specs.Hook, status specs.ContainerState) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	state, err := r.state(status, r.pid)
+	if err != nil {
+		return err
+	}
+	return hook.Run(kind, hooks, state, hook.Options{Dir: r.c.saved.Bundle})
+}
+
+// inContainer runs hooks in the container's namespaces: before pivot_root as the runtime (where is
+// plan.HookBeforePivot), after it as the container's process, with no more rights.
+func (r *hookRunner) inContainer(kind string, hooks []specs.Hook, where plan.HookPlace) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	pid := r.pid
+	if hasPrivate(r.spec, specs.PIDNamespace) {
+		pid = 1
+	}
+	state, err := r.state(specs.StateCreated, pid)
+	if err != nil {
+		return err
+	}
+	options := hook.Options{Start: func(h specs.Hook, stdin, stdout, stderr *os.File) (hook.Process, error) {
+		return r.start(&h, where, [3]uintptr{stdin.Fd(), stdout.Fd(), stderr.Fd()})
+	}}
+	if where == plan.HookInContainer && r.spec.Process != nil {
+		options.Env = r.spec.Process.Env
+	}
+	return hook.Run(kind, hooks, state, options)
+}
+
+// start starts one hook in the container: the stage again, with another plan.
+func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr) (hook.Process, error) {
+	tasks, err := r.group.TaskFiles()
+	if err != nil {
+		return hook.Process{}, err
+	}
+	defer closeAll(tasks)
+	host := planHost(r.c, len(tasks))
+	if host.Filter, err = compileFilter(r.spec); err != nil {
+		return hook.Process{}, err
+	}
+	p, err := plan.Hook(r.spec, host, h, where, r.pid)
+	if err != nil {
+		return hook.Process{}, err
+	}
+	opened, err := openFiles(p, tasks, r.c.dir())
+	if err != nil {
+		return hook.Process{}, err
+	}
+	defer opened.close()
+	s, err := spawn(p, opened, r.group, stdio)
+	if err != nil {
+		return hook.Process{}, err
+	}
+	if err := s.awaitExecute(p); err != nil {
+		s.kill()
+		return hook.Process{}, err
+	}
+	return hook.Process{PID: s.pid, PIDFD: s.pidFD}, nil
+}
+
+// awaitExecute waits until the stage has executed its program, which closes the socket.
+func (s *stage) awaitExecute(p *plan.Plan) error {
+	for {
+		m, _, err := s.receive(p)
+		if errors.Is(err, errStageEnded) {
+			s.closeSocket()
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.follow(int(m.Value)); err != nil { // MessageForked is the only one that such a plan has
+			return err
+		}
+	}
+}
+
+// runCreateHooks runs the hooks of create, in the spec's order (runtime.md, "Lifecycle", steps 3 to 5). From here on
+// poststop hooks belong to the end of the container, also if it is never created.
+func (n *creation) runCreateHooks() error {
+	h := n.spec.Hooks
+	r := &hookRunner{c: n.c, spec: n.spec, group: n.group, pid: n.stage.pid}
+	n.undo = append([]func(){n.runPoststop}, n.undo...)                          // the last of all
+	if err := r.onHost("prestart", h.Prestart, specs.StateCreated); err != nil { //nolint:staticcheck // prestart is deprecated, not gone
+		return err
+	}
+	if err := r.onHost("createRuntime", h.CreateRuntime, specs.StateCreated); err != nil {
+		return err
+	}
+	return r.inContainer("createContainer", h.CreateContainer, plan.HookBeforePivot)
+}
+
+func (n *creation) runPoststop() { n.c.runPoststop(n.spec) }
+
+// runPoststop runs the poststop hooks of a container that is gone. Their failures are only told.
+func (c *Container) runPoststop(s *specs.Spec) {
+	if s.Hooks == nil || len(s.Hooks.Poststop) == 0 {
+		return
+	}
+	r := &hookRunner{c: c, spec: s}
+	state, err := r.state(specs.StateStopped, 0)
+	if err == nil {
+		err = hook.RunAll("poststop", s.Hooks.Poststop, state, hook.Options{Dir: existing(c.saved.Bundle)})
+	}
+	if err != nil {
+		c.runtime.Log.Warnf("%v", err)
+	}
+}
+
+// existing returns dir, or "/" if it is gone: a bundle may be removed before its container is deleted.
+func existing(dir string) string {
+	if _, err := os.Stat(dir); err != nil {
+		return "/"
+	}
+	return dir
+}
+
+// loadSpec decodes the configuration that the container was created with.
+func (c *Container) loadSpec() (*specs.Spec, error) {
+	data, err := os.ReadFile(c.file(configName))
+	if err != nil {
+		return nil, fmt.Errorf("read saved config: %w", err)
+	}
+	s, err := spec.Load(data)
+	if err != nil {
+		return nil, fmt.Errorf("load saved config: %w", err)
+	}
+	return s, nil
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// defaultPath is searched when the environment has no PATH, as execvp(3) does.
+const defaultPath = "/bin:/usr/bin"
+
+// variable returns the value of the last entry for name.
+func variable(env []string, name string) (value string, ok bool) {
+	for i := len(env) - 1; i >= 0; i-- {
+		if key, value, _ := strings.Cut(env[i], "="); key == name {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// needsHome says that HOME is absent, or last given as empty.
+func needsHome(env []string) bool {
+	value, ok := variable(env, "HOME")
+	return !ok || value == ""
+}
+
+// environment returns each variable once, with its last value at the place of its last entry. A HOME that is to be
+// filled in is left out.
+func environment(env []string) []string {
+	seen := make(map[string]bool, len(env))
+	kept := make([]string, len(env))
+	next := len(env)
+	for i := len(env) - 1; i >= 0; i-- {
+		key, value, _ := strings.Cut(env[i], "=")
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		if key == "HOME" && value == "" {
+			continue
+		}
+		next--
+		kept[next] = env[i]
+	}
+	return kept[next:]
+}
+
+// Candidates are the paths that may be the program, in the order of execvp(3): PATH is that of the process.
+func Candidates(p *specs.Process) []string {
+	program := p.Args[0]
+	if strings.Contains(program, "/") {
+		return []string{program}
+	}
+	search, ok := variable(p.Env, "PATH")
+	if !ok {
+		search = defaultPath
+	}
+	var paths []string
+	for _, dir := range strings.Split(search, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		paths = append(paths, dir+"/"+program)
+	}
+	return paths
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// HookPlace says where and as whom a hook runs in the container's namespaces.
+type HookPlace int
+
+// The places.
+const (
+	HookBeforePivot HookPlace = iota // createContainer: the host's programs, with the runtime's rights, cwd is the root file system
+	HookInContainer                  // startContainer: the container's programs, with the rights of its process
+)
+
+// namespaceFiles are the names in /proc/PID/ns, in the order of joining: the user namespace comes last.
+var namespaceFiles = [...]struct {
+	kind specs.LinuxNamespaceType
+	file string
+}{
+	{specs.CgroupNamespace, "cgroup"},
+	{specs.IPCNamespace, "ipc"},
+	{specs.NetworkNamespace, "net"},
+	{specs.PIDNamespace, "pid"},
+	{specs.TimeNamespace, "time_for_children"},
+	{specs.UTSNamespace, "uts"},
+	{specs.MountNamespace, "mnt"},
+	{specs.UserNamespace, "user"},
+}
+
+// hookOrder is the life of a hook after it has joined its namespaces as the process of the container does.
+var hookOrder = []concern{
+	session, personality, boundingSet, groups, privilegedSeccomp, user, capabilities, umask, noNewPrivileges, seccomp,
+}
+
+// Hook plans a hook in the namespaces of a container whose init is pid.
+func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*Plan, error) {
+	b := &builder{spec: s, host: h, plan: &Plan{}}
+	b.member = "hook " + strconv.Quote(hook.Path)
+	if err := controlGroups(b); err != nil {
+		return nil, err
+	}
+	b.joinNamespacesOf(pid)
+	if place == HookBeforePivot {
+		b.add(NewSession{}, ChangeDirectory{Path: h.Rootfs})
+	} else {
+		for _, emit := range hookOrder {
+			if err := emit(b); err != nil {
+				return nil, err
+			}
+		}
+		b.plan.Warnings = nil // they were given at create
+	}
+	b.member = "hook " + strconv.Quote(hook.Path)
+	b.add(Execute{Candidates: []string{hook.Path}, Arguments: hook.Args, Environment: hook.Env})
+	return b.plan, nil
+}
+
+// joinNamespacesOf enters the namespaces that the config lists, as init is in them.
+func (b *builder) joinNamespacesOf(pid int) {
+	for _, n := range namespaceFiles {
+		if b.namespace(n.kind) == nil {
+			continue
+		}
+		flag, _ := namespaceFlag(n.kind)
+		path := "/proc/" + strconv.Itoa(pid) + "/ns/" + n.file
+		b.add(JoinNamespace{Namespace: b.file(File{Kind: FileNamespace, Path: path, Namespace: flag}), Type: flag})
+		if flag == unix.CLONE_NEWUSER {
+			b.add(BecomeRoot{})
+		}
+	}
+	if b.namespace(specs.PIDNamespace) != nil || b.namespace(specs.TimeNamespace) != nil {
+		b.add(Fork{})
+	}
+}

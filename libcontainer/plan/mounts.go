@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/nsenter"
+)
+
+// perMountAttributes are those that belong to a mount, not to its file system, without the three bits of the access
+// times, which a bind mount keeps unless an option names them.
+const perMountAttributes = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV |
+	unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NODIRATIME | unix.MOUNT_ATTR_NOSYMFOLLOW
+
+// parameterBytesMax is the longest value that fsconfig(2) takes, less its NUL.
+const parameterBytesMax = 255
+
+// mounts builds each mount detached and attaches it, in the order of the config (config.md, "Mounts").
+func mounts(b *builder) error {
+	for i := range b.spec.Mounts {
+		m := &b.spec.Mounts[i]
+		b.member = fmt.Sprintf("mounts[%d] %q", i, m.Destination)
+		o, err := ParseMountOptions(m.Options)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.member, err)
+		}
+		if o.IDMap || len(m.UIDMappings)+len(m.GIDMappings) > 0 {
+			return fmt.Errorf("%s: id-mapped mounts are not supported yet", b.member)
+		}
+		switch {
+		case o.Bind:
+			err = bindMount(b, m, &o)
+		case m.Type == "cgroup" || m.Type == "cgroup2":
+			err = cgroupMount(b, m, &o)
+		default:
+			err = newMount(b, m, &o)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.member, err)
+		}
+	}
+	return nil
+}
+
+// destination returns where a mount goes, below the root. Callers that bind one place of the root file system to
+// another give the host's path of it.
+func (b *builder) destination(m *specs.Mount) string {
+	if below, ok := strings.CutPrefix(m.Destination, b.host.Rootfs+"/"); ok {
+		return "/" + below
+	}
+	return m.Destination
+}
+
+// attachFlags refuses symbolic links on the way to the places that later steps and the container rely on.
+func attachFlags(destination string) uint32 {
+	switch path.Clean("/" + destination) {
+	case "/proc", "/sys", "/dev":
+		return nsenter.AttachNoSymlinks
+	}
+	return 0
+}
+
+// bindMount takes a clone of the source, which the host side opens, so that neither the user namespace's rights nor
+// anything in the container matters. A source in the container's own root is cloned by the stage instead: earlier
+// mounts of the list may be what it means.
+func bindMount(b *builder, m *specs.Mount, o *MountOptions) error {
+	if m.Source == "" {
+		return fmt.Errorf("a bind mount needs a source")
+	}
+	source := m.Source
+	if !path.IsAbs(source) {
+		source = path.Join(b.host.Bundle, source)
+	}
+	if below, ok := strings.CutPrefix(path.Clean(source), b.host.Rootfs+"/"); ok {
+		b.add(CloneTree{Path: below, Recursive: o.RecursiveBind})
+	} else {
+		b.add(TakeTree{Tree: b.file(File{Kind: FileTree, Path: source, Recursive: o.RecursiveBind})})
+	}
+	b.addBindAttributes(o)
+	b.add(Attach{Path: b.destination(m), Flags: attachFlags(b.destination(m))})
+	return nil
+}
+
+// addBindAttributes emits the attributes of a bind mount. Without an option that names one it keeps the source's;
+// otherwise it has exactly those that are named, and keeps the access times unless they are named. What the clone
+// shares with the host by propagation ends here, unless the config asks for it.
+func (b *builder) addBindAttributes(o *MountOptions) {
+	if o.NamesFlag {
+		step := Attributes{Set: o.Set, Clear: perMountAttributes &^ o.Set, UserNamespace: NoSlot}
+		step.Clear |= o.Clear & unix.MOUNT_ATTR__ATIME
+		b.add(step)
+	}
+	if o.RecursiveSet|o.RecursiveClear != 0 {
+		b.add(Attributes{Set: o.RecursiveSet, Clear: o.RecursiveClear, Recursive: true, UserNamespace: NoSlot})
+	}
+	if !b.sharesMounts() {
+		b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: true, UserNamespace: NoSlot})
+	}
+	b.addPropagation(o)
+}
+
+// sharesMounts says that the config wants mounts to travel between host and container by default.
+func (b *builder) sharesMounts() bool {
+	p := b.spec.Linux.RootfsPropagation
+	return p == "shared" || p == "rshared"
+}
+
+func (b *builder) addPropagation(o *MountOptions) {
+	for _, p := range o.Propagation {
+		b.add(Attributes{Propagation: p.Flag, Recursive: p.Recursive, UserNamespace: NoSlot})
+	}
+}
+
+// newMount makes a new file system.
+func newMount(b *builder, m *specs.Mount, o *MountOptions) error {
+	if m.Type == "" {
+		return fmt.Errorf("a mount needs a type, or the option bind or rbind")
+	}
+	if o.Remount {
+		return fmt.Errorf("remount needs the option bind or rbind")
+	}
+	destination := b.destination(m)
+	step := NewMount{Type: m.Type, Attributes: o.Set&^o.RecursiveClear | o.RecursiveSet}
+	step.Parameters = newMountParameters(m, o)
+	if m.Type == "tmpfs" && !hasParameter(step.Parameters, "mode") {
+		step.InheritMode = destination
+	}
+	if m.Type == "tmpfs" && step.Attributes&unix.MOUNT_ATTR_RDONLY != 0 {
+		// Mount points, devices and copies are still to be made in it.
+		step.Attributes &^= unix.MOUNT_ATTR_RDONLY
+		b.readonlyLater = append(b.readonlyLater, destination)
+	}
+	b.add(step)
+	if o.CopyUp {
+		b.add(CopyUp{Path: destination})
+	}
+	b.addPropagation(o)
+	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
+	return nil
+}
+
+func newMountParameters(m *specs.Mount, o *MountOptions) []Parameter {
+	var parameters []Parameter
+	if m.Source != "" {
+		parameters = append(parameters, Parameter{"source", m.Source})
+	}
+	for _, flag := range o.SuperFlags {
+		parameters = append(parameters, Parameter{Key: flag})
+	}
+	for _, option := range o.Data {
+		key, value, _ := strings.Cut(option, "=")
+		if key == "lowerdir" && len(value) > parameterBytesMax {
+			// Linux 6.8: one layer a call, where the whole list is too long for one.
+			for _, layer := range strings.Split(value, ":") {
+				parameters = append(parameters, Parameter{"lowerdir+", layer})
+			}
+			continue
+		}
+		parameters = append(parameters, Parameter{key, value})
+	}
+	return parameters
+}
+
+func hasParameter(parameters []Parameter, key string) bool {
+	for _, p := range parameters {
+		if p.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// cgroupMount shows the control groups. The mounts are clones of the host's: a new mount of cgroup2 from the initial
+// cgroup namespace would change the options that all of the host has.
+func cgroupMount(b *builder, m *specs.Mount, o *MountOptions) error {
+	destination := b.destination(m)
+	if b.host.CgroupV2 {
+		source, recursive := "/sys/fs/cgroup", true
+		if b.private(specs.CgroupNamespace) && len(b.host.CgroupMounts) > 0 {
+			source, recursive = b.host.CgroupMounts[0].Path, false
+		}
+		b.addCgroupTree(source, destination, recursive, o)
+		return nil
+	}
+	attributes := o.Set &^ unix.MOUNT_ATTR_RDONLY
+	b.add(NewMount{Type: "tmpfs", Parameters: []Parameter{{"source", "tmpfs"}, {"mode", "755"}}, Attributes: attributes})
+	b.addPropagation(o)
+	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
+	for _, hierarchy := range b.host.CgroupMounts {
+		b.addCgroupTree(hierarchy.Path, path.Join(destination, hierarchy.Name), false, o)
+		for _, link := range hierarchy.Links {
+			b.add(Symlink{Target: hierarchy.Name, Path: path.Join(destination, link)})
+		}
+	}
+	if o.Set&unix.MOUNT_ATTR_RDONLY != 0 {
+		b.readonlyLater = append(b.readonlyLater, destination)
+	}
+	return nil
+}
+
+func (b *builder) addCgroupTree(source, destination string, recursive bool, o *MountOptions) {
+	b.add(TakeTree{Tree: b.file(File{Kind: FileTree, Path: source, Recursive: recursive})})
+	b.add(Attributes{
+		Set: o.Set, Clear: perMountAttributes&^o.Set | o.Clear&unix.MOUNT_ATTR__ATIME,
+		Recursive: recursive, UserNamespace: NoSlot,
+	})
+	b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: recursive, UserNamespace: NoSlot})
+	b.addPropagation(o)
+	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
+}

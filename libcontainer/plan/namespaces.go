@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/nsenter"
+)
+
+// namespaceFlag returns the CLONE_NEW* constant of a namespace type of the spec (config-linux.md, "Namespaces").
+func namespaceFlag(t specs.LinuxNamespaceType) (uint32, bool) {
+	switch t {
+	case specs.PIDNamespace:
+		return unix.CLONE_NEWPID, true
+	case specs.NetworkNamespace:
+		return unix.CLONE_NEWNET, true
+	case specs.MountNamespace:
+		return unix.CLONE_NEWNS, true
+	case specs.IPCNamespace:
+		return unix.CLONE_NEWIPC, true
+	case specs.UTSNamespace:
+		return unix.CLONE_NEWUTS, true
+	case specs.UserNamespace:
+		return unix.CLONE_NEWUSER, true
+	case specs.CgroupNamespace:
+		return unix.CLONE_NEWCGROUP, true
+	case specs.TimeNamespace:
+		return unix.CLONE_NEWTIME, true
+	}
+	return 0, false
+}
+
+// NamespaceTypes returns the namespace types that can be made and joined, sorted.
+func NamespaceTypes() []string {
+	return []string{"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}
+}
+
+// namespace returns the entry for a type, or nil.
+func (b *builder) namespace(t specs.LinuxNamespaceType) *specs.LinuxNamespace {
+	for i := range b.spec.Linux.Namespaces {
+		if n := &b.spec.Linux.Namespaces[i]; n.Type == t {
+			return n
+		}
+	}
+	return nil
+}
+
+// private says that the container gets a new namespace of this type.
+func (b *builder) private(t specs.LinuxNamespaceType) bool {
+	n := b.namespace(t)
+	return n != nil && n.Path == ""
+}
+
+// joined says that the container is put into an existing namespace of this type.
+func (b *builder) joined(t specs.LinuxNamespaceType) bool {
+	n := b.namespace(t)
+	return n != nil && n.Path != ""
+}
+
+// userNamespaced says that the container's root is not the host's.
+func (b *builder) userNamespaced() bool { return b.namespace(specs.UserNamespace) != nil }
+
+// needsFork says that the process that goes on with the plan must be a child of the one that made the namespaces:
+// pid and time namespaces are entered by the next child only, and a pid namespace that a user namespace shall own
+// can't be made before it (pid_namespaces(7), time_namespaces(7), user_namespaces(7)).
+func (b *builder) needsFork() bool {
+	return b.joined(specs.PIDNamespace) || b.namespace(specs.TimeNamespace) != nil ||
+		b.private(specs.UserNamespace) && b.private(specs.PIDNamespace) ||
+		b.joined(specs.UserNamespace) && b.private(specs.PIDNamespace)
+}
+
+func sessionKeyring(b *builder) error {
+	if !b.host.NoNewKeyring {
+		b.add(SessionKeyring{Name: "_ses." + b.host.ID})
+	}
+	return nil
+}
+
+func controlGroups(b *builder) error {
+	for i := range b.host.TaskFiles {
+		b.add(JoinCgroup{Tasks: b.file(File{Kind: FileTasks, Index: i, Member: "linux.cgroupsPath"})})
+	}
+	return nil
+}
+
+func affinity(b *builder) error {
+	b.add(ResetAffinity{})
+	return nil
+}
+
+// joinNamespaces enters the namespaces that have a path; the user namespace last, for those that it doesn't own.
+func joinNamespaces(b *builder) error {
+	var user Step
+	for i, n := range b.spec.Linux.Namespaces {
+		if n.Path == "" {
+			continue
+		}
+		flag, ok := namespaceFlag(n.Type)
+		if !ok {
+			return fmt.Errorf("linux.namespaces[%d].type: unknown namespace type %q", i, n.Type)
+		}
+		b.member = fmt.Sprintf("linux.namespaces[%d] %q", i, n.Path)
+		join := JoinNamespace{Namespace: b.file(File{Kind: FileNamespace, Path: n.Path, Namespace: flag}), Type: flag}
+		if n.Type == specs.UserNamespace {
+			user = join
+			continue
+		}
+		b.add(join)
+	}
+	if user != nil {
+		b.add(user, BecomeRoot{})
+	}
+	return nil
+}
+
+// unshareNamespaces makes the namespaces that have no path: the user namespace first, so that it owns the others.
+func unshareNamespaces(b *builder) error {
+	var flags uint32
+	for _, n := range b.spec.Linux.Namespaces {
+		if flag, ok := namespaceFlag(n.Type); ok && n.Path == "" {
+			flags |= flag
+		}
+	}
+	b.member = "linux.namespaces"
+	if flags&unix.CLONE_NEWUSER != 0 {
+		b.add(Unshare{Flags: unix.CLONE_NEWUSER}, Sync{Message: nsenter.MessageMapIds}, BecomeRoot{})
+		flags &^= unix.CLONE_NEWUSER
+	}
+	if !b.needsFork() && flags&unix.CLONE_NEWPID != 0 {
+		b.plan.CloneFlags = unix.CLONE_NEWPID
+		flags &^= unix.CLONE_NEWPID
+	}
+	if flags != 0 {
+		b.add(Unshare{Flags: flags})
+	}
+	if flags&unix.CLONE_NEWTIME != 0 && len(b.spec.Linux.TimeOffsets) > 0 {
+		b.member = "linux.timeOffsets"
+		b.add(Sync{Message: nsenter.MessageTimeOffsets})
+	}
+	if b.needsFork() {
+		b.add(Fork{})
+	}
+	return nil
+}
+
+func names(b *builder) error {
+	if b.spec.Hostname != "" {
+		b.member = "hostname"
+		b.add(HostName{Name: b.spec.Hostname})
+	}
+	if b.spec.Domainname != "" {
+		b.member = "domainname"
+		b.add(DomainName{Name: b.spec.Domainname})
+	}
+	return nil
+}
+
+// loopback raises lo in a new network namespace; nobody else would.
+func loopback(b *builder) error {
+	if b.private(specs.NetworkNamespace) {
+		b.member = "linux.namespaces"
+		b.add(LoopbackUp{})
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package plan turns a container's configuration into a plan: a flat list of steps that the stage (nsenter) executes
+// inside the container. All policy is here: order, defaults, what is masked, which flags. The package does no I/O and
+// needs no privileges: what it has to know of the machine is in Host, what has to be opened it asks for in Files.
+package plan
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Plan is what the stage executes and what it needs for that.
+type Plan struct {
+	Steps       []Entry
+	Files       []File  // to be opened by the host side, in this order
+	CloneFlags  uintptr // CLONE_NEW* that the stage is started with
+	PreserveFDs int     // descriptors from 3 on that the user's process keeps
+	Warnings    []string
+}
+
+// Entry is a step and the member of the config that it comes from, for errors: `mounts[3] "/data"`.
+type Entry struct {
+	Step   Step
+	Member string
+}
+
+// FileKind says how the host side opens a File.
+type FileKind int
+
+// The kinds of files.
+const (
+	FileDirectory FileKind = iota // O_PATH directory
+	FileNamespace                 // namespace file, which must be of type Namespace
+	FileTree                      // detached clone of the mount tree at Path
+	FileNull                      // detached clone of /dev/null, verified to be the null device
+	FileDevice                    // detached clone of a device node at Path, verified to be Device
+	FileTasks                     // the Index-th `tasks` file of the control group
+	FileFifo                      // exec.fifo
+	FileResult                    // exec.result
+)
+
+// File is something that the host side opens for the stage.
+type File struct {
+	Kind      FileKind
+	Path      string
+	Recursive bool
+	Namespace uint32
+	Device    specs.LinuxDevice
+	Index     int
+	Member    string // of the config, for errors
+}
+
+// Host is what the planner has to know besides the spec.
+type Host struct {
+	ID     string
+	Bundle string // absolute
+	Rootfs string // absolute and clean
+
+	TaskFiles    int           // number of `tasks` files to join
+	CgroupV2     bool          // pure v2
+	CgroupMounts []CgroupMount // v1, hybrid: one per hierarchy, sorted by name; v2: the group alone
+
+	Capabilities uint64   // that this process can pass on: its bounding set
+	ProcMounts   []string // mount points of procfs and sysfs, only needed with NoPivot
+	Filter       *Filter  // compiled seccomp filter
+
+	WaitForStart bool // create: wait for `rt start`; run: no
+	PreserveFDs  int
+	NoPivot      bool
+	NoNewKeyring bool
+}
+
+// CgroupMount is one hierarchy as a container sees it below /sys/fs/cgroup.
+type CgroupMount struct {
+	Name  string   // directory, "cpu,cpuacct"; "" in pure v2
+	Path  string   // the container's group on the host
+	Links []string // other names of a hierarchy with several controllers
+}
+
+// Filter is a compiled seccomp filter.
+type Filter struct {
+	Program []byte // struct sock_filter, 8 bytes each
+	Flags   uint32 // SECCOMP_FILTER_FLAG_*
+}
+
+// concern emits the steps of one part of the configuration, or none if the config does not ask for it.
+type concern func(*builder) error
+
+// createOrder is the life of a container up to the user's process. docs/lifecycle.md explains it.
+var createOrder = []concern{
+	sessionKeyring,
+	controlGroups, // before the cgroup namespace is made: its root is where the process is
+	affinity,      // after the cpuset
+	rootDirectory, // before any privilege on the host's files is given up
+	joinNamespaces,
+	unshareNamespaces,
+	rootfs,
+	mounts,
+	devices,
+	createHooks, // the old root must still be visible
+	pivot,
+	session,
+	names,
+	loopback,
+	sysctls,
+	console,          // needs the session; while /dev can be written
+	workingDirectory, // while the root can be written
+	readonlyMounts,
+	readonlyPaths,
+	maskedPaths,
+	rootPropagation,
+	home,
+	findProgram,
+	ready,
+	stdio, // from here on who the user's process is; docs/lifecycle.md argues for the order
+	personality,
+	boundingSet,
+	groups,
+	enterWorkingDirectory,
+	privilegedSeccomp, // without no_new_privs a filter needs CAP_SYS_ADMIN
+	user,
+	enterWorkingDirectoryAgain,
+	capabilities,
+	umask,
+	noNewPrivileges,
+	seccomp,
+	execute,
+}
+
+// Create plans a container for `create` and `run`. The spec must have passed spec.Validate.
+func Create(s *specs.Spec, h Host) (*Plan, error) {
+	b := &builder{spec: s, host: h, plan: &Plan{PreserveFDs: h.PreserveFDs}}
+	if s.Linux == nil {
+		return nil, fmt.Errorf("plan container: linux: the section is missing")
+	}
+	for _, emit := range createOrder {
+		b.member = ""
+		if err := emit(b); err != nil {
+			return nil, err
+		}
+	}
+	return b.plan, nil
+}
+
+// builder collects a plan.
+type builder struct {
+	spec   *specs.Spec
+	host   Host
+	plan   *Plan
+	member string // of the config that the steps being added come from
+
+	readonlyLater []string // mount points that become read-only when all has been written to them
+}
+
+func (b *builder) add(steps ...Step) {
+	for _, s := range steps {
+		b.plan.Steps = append(b.plan.Steps, Entry{Step: s, Member: b.member})
+	}
+}
+
+// file asks the host side for a descriptor.
+func (b *builder) file(f File) Slot {
+	if f.Member == "" {
+		f.Member = b.member
+	}
+	b.plan.Files = append(b.plan.Files, f)
+	return Slot(len(b.plan.Files) - 1)
+}
+
+func (b *builder) warn(format string, args ...any) {
+	b.plan.Warnings = append(b.plan.Warnings, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"path"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rt-oci/rt/libcontainer/capability"
+	"github.com/rt-oci/rt/nsenter"
+)
+
+func session(b *builder) error {
+	b.add(NewSession{})
+	return nil
+}
+
+// workingDirectory makes a missing cwd while the root is still writable and we are its root.
+func workingDirectory(b *builder) error {
+	p := b.spec.Process
+	if p == nil || path.Clean(p.Cwd) == "/" || strings.HasPrefix(path.Clean(p.Cwd), "/proc/") {
+		return nil
+	}
+	b.member = "process.cwd"
+	b.add(MakeDirectory{Path: p.Cwd, Mode: 0o755})
+	return nil
+}
+
+// enterWorkingDirectory comes before the change of user: root can enter what the user can't. Where root is refused
+// (NFS, a user namespace), the user is asked again.
+func enterWorkingDirectory(b *builder) error {
+	return b.changeDirectory(nsenter.ChdirDeniedLater)
+}
+
+func enterWorkingDirectoryAgain(b *builder) error {
+	return b.changeDirectory(nsenter.ChdirIfDenied)
+}
+
+func (b *builder) changeDirectory(flags uint32) error {
+	if p := b.spec.Process; p != nil {
+		b.member = "process.cwd"
+		b.add(ChangeDirectory{Path: p.Cwd, Flags: flags})
+	}
+	return nil
+}
+
+// home asks for the HOME of the user if the environment gives none.
+func home(b *builder) error {
+	if p := b.spec.Process; p != nil && needsHome(p.Env) {
+		b.member = "process.env HOME"
+		b.add(Home{})
+	}
+	return nil
+}
+
+func findProgram(b *builder) error {
+	if p := b.spec.Process; p != nil {
+		b.member = "process.args[0]"
+		b.add(FindProgram{Candidates: Candidates(p)})
+	}
+	return nil
+}
+
+// ready ends what create does. `run` starts the program with the answer; `create` leaves the stage waiting.
+func ready(b *builder) error {
+	b.add(Sync{Message: nsenter.MessageReady})
+	if b.host.WaitForStart {
+		b.add(WaitStart{Fifo: b.file(File{Kind: FileFifo}), Result: b.file(File{Kind: FileResult})})
+	}
+	return nil
+}
+
+func stdio(b *builder) error {
+	if p := b.spec.Process; p != nil && !p.Terminal && p.User.UID != 0 {
+		b.member = "process.user"
+		b.add(OwnStdio{UID: p.User.UID})
+	}
+	return nil
+}
+
+// Personalities of personality(2).
+const (
+	personalityLinux   = 0x0000
+	personalityLinux32 = 0x0008
+)
+
+func personality(b *builder) error {
+	p := b.spec.Linux.Personality
+	if p == nil || b.spec.Process == nil {
+		return nil
+	}
+	b.member = "linux.personality"
+	persona := uint64(personalityLinux)
+	if p.Domain == specs.PerLinux32 {
+		persona = personalityLinux32
+	}
+	b.add(Personality{Persona: persona})
+	return nil
+}
+
+// capabilitySets are the masks of process.capabilities, as far as they can be given.
+type capabilitySets struct{ bounding, effective, permitted, inheritable, ambient uint64 }
+
+// capabilitySets turns names into masks. A member that is absent is an empty set, as is a missing section. What the
+// runtime does not have itself can't be granted; it only makes the container weaker, so it is a warning (config.md,
+// "Linux Process": SHOULD NOT fail). The same goes for names that this version does not know.
+func (b *builder) capabilitySets() capabilitySets {
+	c := b.spec.Process.Capabilities
+	if c == nil {
+		return capabilitySets{}
+	}
+	mask := func(set string, names []string) uint64 {
+		m, unknown := capability.Mask(names)
+		for _, name := range unknown {
+			b.warn("process.capabilities.%s: ignore unknown capability %q", set, name)
+		}
+		if lost := m &^ b.host.Capabilities; lost != 0 {
+			b.warn("process.capabilities.%s: leave out %s, which rt itself does not have", set, capabilityNames(lost))
+		}
+		return m & b.host.Capabilities
+	}
+	s := capabilitySets{
+		bounding: mask("bounding", c.Bounding), effective: mask("effective", c.Effective),
+		permitted: mask("permitted", c.Permitted), inheritable: mask("inheritable", c.Inheritable),
+		ambient: mask("ambient", c.Ambient),
+	}
+	if lost := s.ambient &^ (s.permitted & s.inheritable); lost != 0 {
+		b.warn("can't raise ambient capability %s: it is not both permitted and inheritable (capabilities(7))", capabilityNames(lost))
+		s.ambient &^= lost
+	}
+	return s
+}
+
+func capabilityNames(mask uint64) string {
+	var names []string
+	for bit, name := range capability.Names() {
+		if mask&(1<<bit) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func boundingSet(b *builder) error {
+	if b.spec.Process != nil {
+		b.member = "process.capabilities.bounding"
+		b.add(Bounding{Keep: b.capabilitySets().bounding})
+	}
+	return nil
+}
+
+// groups sets exactly the groups of the config; without additionalGids there are none.
+func groups(b *builder) error {
+	if p := b.spec.Process; p != nil {
+		b.member = "process.user.additionalGids"
+		b.add(Groups{IDs: p.User.AdditionalGids})
+	}
+	return nil
+}
+
+func user(b *builder) error {
+	if p := b.spec.Process; p != nil {
+		b.member = "process.user"
+		b.add(User{UID: p.User.UID, GID: p.User.GID})
+	}
+	return nil
+}
+
+func capabilities(b *builder) error {
+	if b.spec.Process == nil {
+		return nil
+	}
+	warnings := len(b.plan.Warnings)
+	s := b.capabilitySets()
+	b.plan.Warnings = b.plan.Warnings[:warnings] // given with the bounding set
+	b.member = "process.capabilities"
+	b.add(Capabilities{Effective: s.effective, Permitted: s.permitted, Inheritable: s.inheritable}, Ambient{Raise: s.ambient})
+	return nil
+}
+
+func umask(b *builder) error {
+	if p := b.spec.Process; p != nil && p.User.Umask != nil {
+		b.member = "process.user.umask"
+		b.add(Umask{Mask: *p.User.Umask})
+	}
+	return nil
+}
+
+func noNewPrivileges(b *builder) error {
+	if p := b.spec.Process; p != nil && p.NoNewPrivileges {
+		b.member = "process.noNewPrivileges"
+		b.add(NoNewPrivileges{})
+	}
+	return nil
+}
+
+func privilegedSeccomp(b *builder) error { return b.addSeccomp(false) }
+func seccomp(b *builder) error           { return b.addSeccomp(true) }
+
+// addSeccomp loads the filter as late as it can be: behind no_new_privs, if the config has that.
+func (b *builder) addSeccomp(noNewPrivileges bool) error {
+	if p := b.spec.Process; p != nil && b.host.Filter != nil && p.NoNewPrivileges == noNewPrivileges {
+		b.member = "linux.seccomp"
+		b.add(Seccomp{Program: b.host.Filter.Program, Flags: b.host.Filter.Flags})
+	}
+	return nil
+}
+
+func execute(b *builder) error {
+	if p := b.spec.Process; p != nil {
+		b.member = "process.args[0]"
+		b.add(Execute{
+			Candidates: Candidates(p), Arguments: p.Args,
+			Environment: environment(p.Env), HomeFromPasswd: needsHome(p.Env),
+		})
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/nsenter"
+)
+
+// rootDirectory makes the root file system the current directory: that follows the stage into its copy of the mount
+// namespace, and later needs no right to walk the path to it.
+func rootDirectory(b *builder) error {
+	b.member = "root.path"
+	b.add(EnterDirectory{Directory: b.file(File{Kind: FileDirectory, Path: b.host.Rootfs})})
+	return nil
+}
+
+// rootfs isolates the copied mounts from the host and puts a clone of the root file system over itself, because
+// pivot_root(2) needs a mount point. A mount namespace that others live in (joined, or the host's) is left as it is.
+func rootfs(b *builder) error {
+	b.member = "root.path"
+	if !b.private(specs.MountNamespace) {
+		step := Rootfs{}
+		if b.joined(specs.MountNamespace) {
+			step.Path = b.host.Rootfs // setns(2) has moved the current directory to that namespace's root
+		}
+		b.add(step)
+		return nil
+	}
+	// Mounts of the host still arrive, unless the config wants none; nothing ever goes back.
+	propagation := uint64(unix.MS_SLAVE)
+	if p := b.spec.Linux.RootfsPropagation; p == "private" || p == "rprivate" {
+		propagation = unix.MS_PRIVATE
+	}
+	b.add(RootPropagation{Propagation: propagation}, Rootfs{Flags: nsenter.RootfsClone})
+	return nil
+}
+
+// createHooks gives the host side the moment for prestart, createRuntime and createContainer hooks.
+func createHooks(b *builder) error {
+	h := b.spec.Hooks
+	if h == nil || len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) == 0 { //nolint:staticcheck // prestart is deprecated, not gone
+		return nil
+	}
+	b.member = "hooks"
+	b.add(Sync{Message: nsenter.MessageHooks})
+	return nil
+}
+
+// pivot makes the root file system "/". --no-pivot is for roots that pivot_root(2) refuses (a ramfs); every full
+// procfs and sysfs that would stay reachable below the moved root is detached before, because a user namespace in
+// the container could otherwise mount an unmasked one of its own (mount_too_revealing in the kernel).
+func pivot(b *builder) error {
+	b.member = "root.path"
+	switch {
+	case !b.private(specs.MountNamespace):
+		b.add(Chroot{})
+	case b.host.NoPivot:
+		for _, path := range b.host.ProcMounts {
+			if !strings.HasPrefix(path, b.host.Rootfs+"/") {
+				b.add(Unmount{Path: path})
+			}
+		}
+		b.add(Chroot{Flags: nsenter.ChrootMove})
+	default:
+		b.add(Pivot{})
+	}
+	return nil
+}
+
+// sysctls are written through a procfs of our own (CVE-2019-19921 and its kin).
+func sysctls(b *builder) error {
+	if len(b.spec.Linux.Sysctl) == 0 {
+		return nil
+	}
+	keys := make([]string, 0, len(b.spec.Linux.Sysctl))
+	for key := range b.spec.Linux.Sysctl {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	b.member = "linux.sysctl"
+	b.add(OpenProc{})
+	for _, key := range keys {
+		b.member = fmt.Sprintf("linux.sysctl %q", key)
+		b.add(Sysctl{Path: "sys/" + sysctlPath(key), Value: b.spec.Linux.Sysctl[key]})
+	}
+	return nil
+}
+
+// sysctlPath turns a sysctl's name into its path below /proc/sys. As in sysctl.d(5): if the first separator is a
+// slash, dots stand for themselves, otherwise dots and slashes change places.
+func sysctlPath(key string) string {
+	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '/' {
+		return key
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}, key)
+}
+
+// readonlyMounts closes what had to be written to until now: mounts with the option ro, last the root itself.
+func readonlyMounts(b *builder) error {
+	for _, path := range b.readonlyLater {
+		b.member = fmt.Sprintf("mounts %q", path)
+		b.add(PathAttributes{Path: path, Set: unix.MOUNT_ATTR_RDONLY})
+	}
+	if b.spec.Root.Readonly {
+		b.member = "root.readonly"
+		b.add(PathAttributes{Path: "/", Set: unix.MOUNT_ATTR_RDONLY})
+	}
+	return nil
+}
+
+// rootPropagation is linux.rootfsPropagation for the container's root; the mounts below it have what their own options
+// say, also with the words that begin with r. It is set last: a shared root would spread
+// what is mounted on it meanwhile, an unbindable one could not be cloned.
+func rootPropagation(b *builder) error {
+	if b.spec.Linux.RootfsPropagation == "" || !b.private(specs.MountNamespace) {
+		return nil
+	}
+	flag, ok := propagationFlag(b.spec.Linux.RootfsPropagation)
+	if !ok {
+		return fmt.Errorf("linux.rootfsPropagation: unknown propagation %q", b.spec.Linux.RootfsPropagation)
+	}
+	b.member = "linux.rootfsPropagation"
+	b.add(PathAttributes{Path: "/", Propagation: flag})
+	return nil
+}
+
+// propagationFlag returns the mount flag of a propagation word.
+func propagationFlag(word string) (flag uint64, ok bool) {
+	o, err := ParseMountOptions([]string{word})
+	if err != nil || len(o.Propagation) != 1 {
+		return 0, false
+	}
+	return o.Propagation[0].Flag, true
+}
+
+// readonlyPaths covers each path with a read-only clone of itself (config-linux.md, "Readonly Paths").
+func readonlyPaths(b *builder) error {
+	for i, path := range b.spec.Linux.ReadonlyPaths {
+		b.member = fmt.Sprintf("linux.readonlyPaths[%d] %q", i, path)
+		b.add(ReadonlyPath{Path: path})
+	}
+	return nil
+}
+
+// maskedPaths covers files with the null device and directories with an empty one (config-linux.md, "Masked Paths").
+// Both come from us: nothing in the root file system is trusted to be a null device (CVE-2025-31133).
+func maskedPaths(b *builder) error {
+	paths := b.spec.Linux.MaskedPaths
+	if len(paths) == 0 {
+		return nil
+	}
+	b.member = "linux.maskedPaths"
+	b.add(MaskSource{Null: b.file(File{Kind: FileNull, Path: "/dev/null"})})
+	seen := make(map[string]bool, len(paths))
+	for i, path := range paths {
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		b.member = fmt.Sprintf("linux.maskedPaths[%d] %q", i, path)
+		b.add(MaskPath{Path: path})
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import "github.com/rt-oci/rt/nsenter"
+
+// Step is one thing that the stage does. Its type name is its name in errors, in `docs/lifecycle.md` and in the stage
+// (StepName there is step_name); its fields are described in nsenter/wire.h.
+type Step interface {
+	encode(e *encoder)
+}
+
+// Slot is the index of a descriptor in Plan.Files; NoSlot stands for none.
+type Slot int
+
+// NoSlot is the slot of a descriptor that a step goes without.
+const NoSlot Slot = -1
+
+// The steps, in the order of nsenter/wire.h.
+type (
+	SessionKeyring struct{ Name string }
+	JoinCgroup     struct{ Tasks Slot }
+	ResetAffinity  struct{}
+	EnterDirectory struct{ Directory Slot }
+	JoinNamespace  struct {
+		Namespace Slot
+		Type      uint32
+	}
+	Unshare    struct{ Flags uint32 }
+	Sync       struct{ Message uint32 }
+	Fork       struct{}
+	BecomeRoot struct{}
+	HostName   struct{ Name string }
+	DomainName struct{ Name string }
+	LoopbackUp struct{}
+
+	RootPropagation struct{ Propagation uint64 }
+	Rootfs          struct {
+		Path  string
+		Flags uint32
+	}
+	NewMount struct {
+		Type        string
+		InheritMode string
+		Parameters  []Parameter
+		Attributes  uint64
+	}
+	TakeTree  struct{ Tree Slot }
+	CloneTree struct {
+		Path      string
+		Recursive bool
+	}
+	Attributes struct {
+		Set, Clear, Propagation uint64
+		UserNamespace           Slot
+		Recursive               bool
+	}
+	CopyUp struct{ Path string }
+	Attach struct {
+		Path  string
+		Flags uint32
+	}
+	PathAttributes struct {
+		Path                    string
+		Set, Clear, Propagation uint64
+		Recursive               bool
+	}
+	ReadonlyPath struct{ Path string }
+	MaskSource   struct{ Null Slot }
+	MaskPath     struct{ Path string }
+	Unmount      struct{ Path string }
+	Pivot        struct{}
+	Chroot       struct{ Flags uint32 }
+
+	MakeNode struct {
+		Path                   string
+		Mode                   uint32
+		Major, Minor, UID, GID uint32
+		Flags                  uint32
+	}
+	Symlink struct {
+		Target, Path string
+		Flags        uint32
+	}
+	OpenProc struct{}
+	Sysctl   struct{ Path, Value string }
+	Console  struct{ UID, Rows, Columns uint32 }
+
+	NewSession      struct{}
+	OwnStdio        struct{ UID uint32 }
+	Personality     struct{ Persona uint64 }
+	Bounding        struct{ Keep uint64 }
+	Groups          struct{ IDs []uint32 }
+	User            struct{ UID, GID uint32 }
+	Capabilities    struct{ Effective, Permitted, Inheritable uint64 }
+	Ambient         struct{ Raise uint64 }
+	Umask           struct{ Mask uint32 }
+	NoNewPrivileges struct{}
+	Seccomp         struct {
+		Program []byte
+		Flags   uint32
+	}
+
+	MakeDirectory struct {
+		Path string
+		Mode uint32
+	}
+	ChangeDirectory struct {
+		Path  string
+		Flags uint32
+	}
+	Home        struct{}
+	FindProgram struct{ Candidates []string }
+	WaitStart   struct{ Fifo, Result Slot }
+	Execute     struct {
+		Candidates, Arguments, Environment []string
+		HomeFromPasswd                     bool
+	}
+)
+
+// Parameter is one fsconfig(2) call; an empty Value stands for a flag.
+type Parameter struct{ Key, Value string }
+
+func (s SessionKeyring) encode(e *encoder) {
+	put(e, nsenter.OpSessionKeyring, &nsenter.StepSessionKeyring{Name: e.text(s.Name)})
+}
+
+func (s JoinCgroup) encode(e *encoder) {
+	put(e, nsenter.OpJoinCgroup, &nsenter.StepJoinCgroup{Fd: e.fd(s.Tasks)})
+}
+
+func (ResetAffinity) encode(e *encoder) {
+	put(e, nsenter.OpResetAffinity, &nsenter.StepResetAffinity{})
+}
+
+func (s EnterDirectory) encode(e *encoder) {
+	put(e, nsenter.OpEnterDirectory, &nsenter.StepEnterDirectory{Fd: e.fd(s.Directory)})
+}
+
+func (s JoinNamespace) encode(e *encoder) {
+	put(e, nsenter.OpJoinNamespace, &nsenter.StepJoinNamespace{Fd: e.fd(s.Namespace), Type: s.Type})
+}
+
+func (s Unshare) encode(e *encoder) {
+	put(e, nsenter.OpUnshare, &nsenter.StepUnshare{Flags: s.Flags})
+}
+
+func (s Sync) encode(e *encoder) {
+	put(e, nsenter.OpSync, &nsenter.StepSync{Message: s.Message})
+}
+
+func (Fork) encode(e *encoder)       { put(e, nsenter.OpFork, &nsenter.StepFork{}) }
+func (BecomeRoot) encode(e *encoder) { put(e, nsenter.OpBecomeRoot, &nsenter.StepBecomeRoot{}) }
+
+func (s HostName) encode(e *encoder) {
+	put(e, nsenter.OpHostName, &nsenter.StepHostName{Name: e.text(s.Name)})
+}
+
+func (s DomainName) encode(e *encoder) {
+	put(e, nsenter.OpDomainName, &nsenter.StepDomainName{Name: e.text(s.Name)})
+}
+
+func (LoopbackUp) encode(e *encoder) { put(e, nsenter.OpLoopbackUp, &nsenter.StepLoopbackUp{}) }
+
+func (s RootPropagation) encode(e *encoder) {
+	put(e, nsenter.OpRootPropagation, &nsenter.StepRootPropagation{Propagation: s.Propagation})
+}
+
+func (s Rootfs) encode(e *encoder) {
+	put(e, nsenter.OpRootfs, &nsenter.StepRootfs{Path: e.optionalText(s.Path), Flags: s.Flags})
+}
+
+func (s NewMount) encode(e *encoder) {
+	entries := make([]uint64, 0, 2*len(s.Parameters))
+	for _, p := range s.Parameters {
+		entries = append(entries, uint64(e.text(p.Key)), uint64(e.optionalText(p.Value)))
+	}
+	put(e, nsenter.OpNewMount, &nsenter.StepNewMount{
+		Type: e.text(s.Type), Mode: e.optionalText(s.InheritMode),
+		Parameters: e.list(entries), Attributes: s.Attributes,
+	})
+}
+
+func (s TakeTree) encode(e *encoder) {
+	put(e, nsenter.OpTakeTree, &nsenter.StepTakeTree{Fd: e.fd(s.Tree)})
+}
+
+func (s CloneTree) encode(e *encoder) {
+	put(e, nsenter.OpCloneTree, &nsenter.StepCloneTree{Path: e.text(s.Path), Recursive: number(s.Recursive)})
+}
+
+func (s Attributes) encode(e *encoder) {
+	put(e, nsenter.OpAttributes, &nsenter.StepAttributes{
+		Set: s.Set, Clear: s.Clear, Propagation: s.Propagation,
+		Fd: e.fd(s.UserNamespace), Recursive: number(s.Recursive),
+	})
+}
+
+func (s CopyUp) encode(e *encoder) {
+	put(e, nsenter.OpCopyUp, &nsenter.StepCopyUp{Path: e.text(s.Path)})
+}
+
+func (s Attach) encode(e *encoder) {
+	put(e, nsenter.OpAttach, &nsenter.StepAttach{Path: e.text(s.Path), Flags: s.Flags})
+}
+
+func (s PathAttributes) encode(e *encoder) {
+	put(e, nsenter.OpPathAttributes, &nsenter.StepPathAttributes{
+		Path: e.text(s.Path), Recursive: number(s.Recursive),
+		Set: s.Set, Clear: s.Clear, Propagation: s.Propagation,
+	})
+}
+
+func (s ReadonlyPath) encode(e *encoder) {
+	put(e, nsenter.OpReadonlyPath, &nsenter.StepReadonlyPath{Path: e.text(s.Path)})
+}
+
+func (s MaskSource) encode(e *encoder) {
+	put(e, nsenter.OpMaskSource, &nsenter.StepMaskSource{Fd: e.fd(s.Null)})
+}
+
+func (s MaskPath) encode(e *encoder) {
+	put(e, nsenter.OpMaskPath, &nsenter.StepMaskPath{Path: e.text(s.Path)})
+}
+
+func (s Unmount) encode(e *encoder) {
+	put(e, nsenter.OpUnmount, &nsenter.StepUnmount{Path: e.text(s.Path)})
+}
+
+func (Pivot) encode(e *encoder)    { put(e, nsenter.OpPivot, &nsenter.StepPivot{}) }
+func (s Chroot) encode(e *encoder) { put(e, nsenter.OpChroot, &nsenter.StepChroot{Flags: s.Flags}) }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/spec"
+	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/libcontainer/terminal"
+)
+
+// applyProcess sets from outside what the container's process need not do itself. The stage waits meanwhile, so that
+// even limits that would hinder it are in force before the user's program.
+func applyProcess(pid int, p *specs.Process) error {
+	if p == nil {
+		return nil
+	}
+	for i, l := range p.Rlimits {
+		resource, ok := spec.RlimitResource(l.Type)
+		if !ok {
+			return fmt.Errorf("process.rlimits[%d].type: unknown resource %q", i, l.Type)
+		}
+		if err := sys.SetLimit(pid, resource, l.Soft, l.Hard); err != nil {
+			return fmt.Errorf("process.rlimits[%d] %s: %w%s", i, l.Type, err, explainLimit(err))
+		}
+	}
+	if p.OOMScoreAdj != nil {
+		if err := sys.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", strconv.Itoa(*p.OOMScoreAdj)); err != nil {
+			return fmt.Errorf("process.oomScoreAdj %d: %w", *p.OOMScoreAdj, err)
+		}
+	}
+	if err := setScheduler(pid, p.Scheduler); err != nil {
+		return fmt.Errorf("process.scheduler: %w", err)
+	}
+	if err := setIOPriority(pid, p.IOPriority); err != nil {
+		return fmt.Errorf("process.ioPriority: %w", err)
+	}
+	return nil
+}
+
+// passwdBytesMax bounds what is read of a container's /etc/passwd: it is not ours, and may be anything.
+const passwdBytesMax = 1 << 20
+
+// homeDirectory looks the home of a user up in the container's /etc/passwd (passwd(5)); "/" without an entry.
+// Only the numeric id counts: a line whose name is a number says nothing about that number.
+func homeDirectory(passwd int, uid uint32) string {
+	if passwd < 0 {
+		return "/"
+	}
+	data, err := sys.ReadBounded(passwd, passwdBytesMax)
+	if err != nil {
+		return "/"
+	}
+	want := strconv.FormatUint(uint64(uid), 10)
+	for line := range bytes.Lines(data) {
+		fields := bytes.Split(bytes.TrimSuffix(line, []byte("\n")), []byte(":"))
+		const uidField, homeField = 2, 5
+		if len(fields) <= homeField || string(fields[uidField]) != want {
+			continue
+		}
+		if home := fields[homeField]; len(home) > 0 && home[0] == '/' && len(home) < unix.PathMax && bytes.IndexByte(home, 0) < 0 {
+			return string(home)
+		}
+		return "/"
+	}
+	return "/"
+}
+
+// sendConsole sends the master of the terminal to the receiver at --console-socket.
+func sendConsole(path string, master *os.File) error {
+	if err := terminal.SendFD(path, "/dev/ptmx", master); err != nil {
+		return fmt.Errorf("--console-socket: %w", err)
+	}
+	return nil
+}
+
+// sendPidfd sends a pidfd of the container's process to the receiver at --pidfd-socket.
+func sendPidfd(path string, pidFD int) error {
+	fd, err := unix.FcntlInt(uintptr(pidFD), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return fmt.Errorf("--pidfd-socket: dup: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "pidfd")
+	defer file.Close()
+	if err := terminal.SendFD(path, "pidfd", file); err != nil {
+		return fmt.Errorf("--pidfd-socket: %w", err)
+	}
+	return nil
+}

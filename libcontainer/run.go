@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/libcontainer/terminal"
+	"github.com/rt-oci/rt/nsenter"
+)
+
+// RunOptions are the options of run besides those of create.
+type RunOptions struct {
+	CreateOptions
+	Detach bool
+	Keep   bool // leave the container when its process has ended
+
+	BeforeWait func() // called in the foreground, before what may be a long wait
+}
+
+// Run makes and starts a container in one go: the stage executes the program as soon as it is ready, no FIFO is
+// needed. In the foreground it then waits, removes the container and returns the exit status of its process, 128
+// plus the number of the signal that ended it; Detach returns 0 at once.
+func (r *Runtime) Run(id string, o RunOptions) (int, error) {
+	n, err := r.make(id, o.CreateOptions, false)
+	if err != nil {
+		return 0, err
+	}
+	defer n.c.release()
+	if err := n.checkRun(o.Detach); err != nil {
+		return 0, n.fail(err)
+	}
+	attach, err := n.attach(o.Detach)
+	if err != nil {
+		return 0, n.fail(err)
+	}
+	if attach != nil {
+		defer attach.Close()
+	}
+	if err := n.c.startWithHooks(n.spec, n.release); err != nil {
+		return 0, n.fail(err)
+	}
+	if o.Detach {
+		n.stage.close()
+		return 0, nil
+	}
+	o.BeforeWait()
+	return n.wait(attach, o.Keep)
+}
+
+// checkRun refuses what create can do, but run can't.
+func (n *creation) checkRun(detach bool) error {
+	switch {
+	case n.spec.Process == nil:
+		return errors.New("process: missing in config.json, so there is nothing to run")
+	case n.spec.Process.Terminal && detach && n.options.ConsoleSocket == "":
+		return errNeedsConsoleSocket
+	case n.options.ConsoleSocket != "" && !detach:
+		return errNoConsoleSocket
+	}
+	return nil
+}
+
+// Refusals whose texts callers know from runc.
+var (
+	errNeedsConsoleSocket = errors.New("cannot allocate tty if runc will detach without setting console socket")
+	errNoConsoleSocket    = errors.New("cannot use console socket if runc will not detach or allocate tty")
+)
+
+// attach connects the container's terminal with ours before anything is printed.
+func (n *creation) attach(detach bool) (*terminal.Attach, error) {
+	if detach || n.console == nil {
+		return nil, nil
+	}
+	return terminal.NewAttach(n.console, terminal.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+}
+
+// release answers MESSAGE_READY, which here is the start, and waits for the end of the socket: execve closes it.
+func (n *creation) release() error {
+	root := openRoot(n.stage.pid)
+	defer unix.Close(root)
+	if err := n.stage.answer(""); err != nil {
+		return err
+	}
+	m, _, err := n.stage.hear()
+	if errors.Is(err, errStageEnded) {
+		n.stage.closeSocket()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return n.executeError(m, root)
+}
+
+func (n *creation) executeError(m *nsenter.Message, root int) error {
+	if int(m.Step) < len(n.planned.Steps) {
+		if _, ok := n.planned.Steps[m.Step].Step.(plan.Execute); ok {
+			return executeError(n.spec.Process, unix.Errno(m.Error), root)
+		}
+	}
+	return stepError(n.planned, m)
+}
+
+// wait is the foreground: it passes signals on, waits for the container's process, and cleans up.
+func (n *creation) wait(attach *terminal.Attach, keep bool) (int, error) {
+	n.c.release() // others may now signal, look, or delete
+	stop := terminal.Forward(n.stage.pidFD)
+	defer stop()
+	status, err := sys.Reap(n.stage.pid)
+	n.stage.close()
+	if err != nil {
+		return 0, err
+	}
+	if attach != nil {
+		if err := attach.Finish(); err != nil {
+			n.c.runtime.Log.Warnf("%v", err)
+		}
+	}
+	if !keep {
+		if err := n.c.Delete(false); err != nil && !errors.Is(err, ErrNotExist) {
+			return 0, fmt.Errorf("clean up: %w", err)
+		}
+	}
+	if status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return status.ExitStatus(), nil
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package libcontainer is the host side of rt: it makes, starts, signals and removes containers (runtime-spec,
+// runtime.md). What is done inside a container it plans (package plan) and lets the stage execute (package nsenter);
+// no Go code ever runs there.
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Logger takes what is worth telling besides the one error of a failed command.
+type Logger interface {
+	Debugf(format string, args ...any)
+	Warnf(format string, args ...any)
+}
+
+// Runtime is one state root: containers of different roots don't know of each other.
+type Runtime struct {
+	Root string // absolute
+	Log  Logger
+}
+
+// CreateOptions are the options of create and run besides the id.
+type CreateOptions struct {
+	Bundle        string // absolute; "" is the current directory
+	PidFile       string
+	ConsoleSocket string
+	PidfdSocket   string
+	PreserveFDs   int
+	NoPivot       bool
+	NoNewKeyring  bool
+}
+
+// Errors whose texts callers look for.
+var (
+	ErrNotExist   = errors.New("container does not exist")
+	ErrExist      = errors.New("container with given ID already exists")
+	ErrInvalidID  = errors.New("invalid container ID format")
+	ErrNotRunning = errors.New("container not running")
+	ErrNoProgram  = errors.New("executable file not found in $PATH")
+)
+
+const maxIDBytes = 1024
+
+// checkID accepts what can be a directory's name and nothing that could be a path.
+func checkID(id string) error {
+	if id == "" || id == "." || id == ".." || len(id) > maxIDBytes {
+		return fmt.Errorf("%w: %q (use 1 to %d letters, digits and _ + - .)", ErrInvalidID, shorten(id), maxIDBytes)
+	}
+	for _, r := range []byte(id) {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.IndexByte("_+-.", r) >= 0:
+		default:
+			return fmt.Errorf("%w: %q (use letters, digits and _ + - .)", ErrInvalidID, shorten(id))
+		}
+	}
+	return nil
+}
+
+// shorten keeps an absurd id from filling the error line.
+func shorten(id string) string {
+	if len(id) > 64 {
+		return id[:61] + "..."
+	}
+	return id
+}
+
+// Container is a container with the state that was saved for it.
+type Container struct {
+	runtime *Runtime
+	saved   savedState
+	lock    *os.File // flock on the state directory, while a command changes the container
+}
+
+// ID returns the container's id.
+func (c *Container) ID() string { return c.saved.ID }
+
+func (c *Container) dir() string             { return filepath.Join(c.runtime.Root, c.saved.ID) }
+func (c *Container) file(name string) string { return filepath.Join(c.dir(), name) }
+
+// Load returns the container id, or ErrNotExist.
+func (r *Runtime) Load(id string) (*Container, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	c := &Container{runtime: r, saved: savedState{ID: id}}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// List returns the containers of the root, sorted by id. What can't be read is left out: one broken entry must not
+// hide the others.
+func (r *Runtime) List() ([]*Container, error) {
+	entries, err := os.ReadDir(r.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read state root: %w", err)
+	}
+	var containers []*Container
+	for _, entry := range entries {
+		if !entry.IsDir() || checkID(entry.Name()) != nil {
+			continue
+		}
+		c, err := r.Load(entry.Name())
+		if err != nil {
+			if !errors.Is(err, ErrNotExist) {
+				r.Log.Warnf("leave out %q: %v", entry.Name(), err)
+			}
+			continue
+		}
+		containers = append(containers, c)
+	}
+	return containers, nil
+}
+
+// acquire waits for the lock of the container, so that only one command at a time changes it. The kernel gives it
+// back when the process ends, however it ends.
+func (c *Container) acquire() error {
+	dir, err := os.OpenFile(c.dir(), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotExist
+	}
+	if err != nil {
+		return fmt.Errorf("open state directory: %w", err)
+	}
+	for {
+		if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		dir.Close()
+		return fmt.Errorf("lock state directory: %w", err)
+	}
+	c.lock = dir
+	return nil
+}
+
+// acquireLoaded takes the lock and then reads the state again: it may have changed, or be gone, since it was loaded.
+func (c *Container) acquireLoaded() error {
+	if err := c.acquire(); err != nil {
+		return err
+	}
+	if err := c.load(); err != nil {
+		c.release()
+		return err
+	}
+	return nil
+}
+
+func (c *Container) release() {
+	if c.lock != nil {
+		c.lock.Close()
+		c.lock = nil
+	}
+}
+
+// busy says that another process holds the lock.
+func (c *Container) busy() bool {
+	fd, err := unix.Open(c.dir(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+}
+
+// now is when something happened, as the state shows it.
+func now() time.Time { return time.Now().UTC() }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/nsenter"
+)
+
+// errStageEnded says that the stage closed its socket: it executed the user's program, or it died.
+var errStageEnded = errors.New("the stage ended")
+
+// hear reads the next message, and the descriptor that came with it, or -1.
+func (s *stage) hear() (*nsenter.Message, int, error) {
+	var m nsenter.Message
+	n, fd, err := sys.ReceiveMessage(s.socket, sys.Bytes(&m))
+	switch {
+	case err != nil:
+		return nil, -1, fmt.Errorf("hear from the stage: %w", err)
+	case n == 0:
+		return nil, -1, errStageEnded
+	case n != len(sys.Bytes(&m)):
+		return nil, -1, fmt.Errorf("hear from the stage: %d bytes: %w", n, unix.EBADMSG)
+	}
+	return &m, fd, nil
+}
+
+// receive reads the next message. An error message of the stage becomes the error of the step it names.
+func (s *stage) receive(p *plan.Plan) (*nsenter.Message, int, error) {
+	m, fd, err := s.hear()
+	if err == nil && m.Type == nsenter.MessageError {
+		return nil, -1, stepError(p, m)
+	}
+	return m, fd, err
+}
+
+// answer lets the stage go on; detail is what it asked for, if it asked.
+func (s *stage) answer(detail string) error {
+	m := nsenter.Message{Type: nsenter.MessageGo}
+	if len(detail) >= len(m.Detail) {
+		return fmt.Errorf("answer the stage: %d bytes: %w", len(detail), unix.E2BIG)
+	}
+	for i := range len(detail) {
+		m.Detail[i] = int8(detail[i])
+	}
+	if err := sys.SendMessage(s.socket, sys.Bytes(&m)); err != nil {
+		return fmt.Errorf("answer the stage: %w", err)
+	}
+	return nil
+}
+
+// death says how a stage ended that should not have: the wait status of the process behind it.
+func (s *stage) death() error {
+	_ = unix.PidfdSendSignal(s.pidFD, unix.SIGKILL, nil, 0) // its socket is closed; whatever is left must end
+	status, err := sys.Reap(s.pid)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the stage ended before the container was ready: %w", err)
+	case status.Signaled():
+		return fmt.Errorf("the stage was killed by %s before the container was ready (memory limit, or somebody's kill)", unix.SignalName(status.Signal()))
+	}
+	return fmt.Errorf("the stage ended with status %d before the container was ready", status.ExitStatus())
+}
+
+// serve answers the stage until it is ready. Which messages come, and in which order, the plan says; anything else
+// is refused.
+func (n *creation) serve(p *plan.Plan) error {
+	for _, want := range p.Messages() {
+		m, fd, err := n.stage.receive(p)
+		if errors.Is(err, errStageEnded) {
+			return n.stage.death()
+		}
+		if err != nil {
+			return err
+		}
+		if m.Type != want.Type || want.Type == nsenter.MessageDescriptor && uint32(m.Value) != want.Descriptor {
+			return fmt.Errorf("hear from the stage: message %d where %d was due: %w", m.Type, want.Type, unix.EPROTO)
+		}
+		if err := n.handle(m, fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handle does what one message asks for and answers it.
+func (n *creation) handle(m *nsenter.Message, fd int) error {
+	switch m.Type {
+	case nsenter.MessageMapIds:
+		return n.answerAfter(writeIDMaps(n.stage.pid, n.spec.Linux))
+	case nsenter.MessageTimeOffsets:
+		return n.answerAfter(writeTimeOffsets(n.stage.pid, n.spec.Linux.TimeOffsets))
+	case nsenter.MessageForked:
+		return n.stage.follow(int(m.Value))
+	case nsenter.MessageHooks:
+		return n.answerAfter(n.runCreateHooks())
+	case nsenter.MessageDescriptor:
+		if m.Value == nsenter.DescriptorConsole {
+			return n.takeConsole(fd)
+		}
+		home := homeDirectory(fd, n.spec.Process.User.UID)
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		return n.stage.answer("HOME=" + home)
+	}
+	return n.ready() // MessageReady, which Create or Run answers
+}
+
+func (n *creation) answerAfter(err error) error {
+	if err != nil {
+		return err
+	}
+	return n.stage.answer("")
+}
+
+func (n *creation) ready() error {
+	if err := applyProcess(n.stage.pid, n.spec.Process); err != nil {
+		return err
+	}
+	return n.finish()
+}
+
+// writeIDMaps fills in the maps of a new user namespace (user_namespaces(7)): each with one write(2).
+func writeIDMaps(pid int, linux *specs.Linux) error {
+	for _, m := range []struct {
+		name, member string
+		ids          []specs.LinuxIDMapping
+	}{{"uid_map", "linux.uidMappings", linux.UIDMappings}, {"gid_map", "linux.gidMappings", linux.GIDMappings}} {
+		var text strings.Builder
+		for _, id := range m.ids {
+			fmt.Fprintf(&text, "%d %d %d\n", id.ContainerID, id.HostID, id.Size)
+		}
+		if err := sys.WriteFile("/proc/"+strconv.Itoa(pid)+"/"+m.name, text.String()); err != nil {
+			return fmt.Errorf("%s: %w", m.member, err)
+		}
+	}
+	return nil
+}
+
+// writeTimeOffsets sets the clocks of a new time namespace (time_namespaces(7)).
+func writeTimeOffsets(pid int, offsets map[string]specs.LinuxTimeOffset) error {
+	var text strings.Builder
+	for clock, o := range offsets {
+		fmt.Fprintf(&text, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
+	}
+	if err := sys.WriteFile("/proc/"+strconv.Itoa(pid)+"/timens_offsets", text.String()); err != nil {
+		return fmt.Errorf("linux.timeOffsets: %w", err)
+	}
+	return nil
+}
+
+// takeConsole passes the terminal's master on: to the caller's socket, or to the foreground run.
+func (n *creation) takeConsole(fd int) error {
+	if fd < 0 {
+		return fmt.Errorf("process.terminal: the stage sent no terminal: %w", unix.EPROTO)
+	}
+	n.console = os.NewFile(uintptr(fd), "console")
+	n.onFailure(func() { n.console.Close() })
+	if n.options.ConsoleSocket == "" {
+		return nil
+	}
+	if err := sendConsole(n.options.ConsoleSocket, n.console); err != nil {
+		return err
+	}
+	return n.console.Close()
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"fmt"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/cgroup"
+	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/nsenter"
+)
+
+// stage is the running stage, as the host side sees it: our child, and one socket to it.
+type stage struct {
+	pid    int
+	pidFD  int
+	socket int
+}
+
+// stageStart is how a stage is started.
+type stageStart struct {
+	plan   *plan.Plan
+	opened openedFiles
+	stdio  [3]uintptr
+	sys    syscall.SysProcAttr
+}
+
+// spawn starts the stage with a plan, directly in its pid namespace and, in a unified hierarchy, directly in its
+// control group (clone3 with CLONE_INTO_CGROUP: moving a process there later waits for a global lock).
+func spawn(p *plan.Plan, opened openedFiles, group *cgroup.Group, stdio [3]uintptr) (*stage, error) {
+	start := stageStart{plan: p, opened: opened, stdio: stdio}
+	start.sys.Cloneflags = p.CloneFlags
+	directory, err := group.CloneDirectory()
+	if err != nil {
+		return nil, err
+	}
+	if directory != nil {
+		defer directory.Close()
+		start.sys.UseCgroupFD = true
+		start.sys.CgroupFD = int(directory.Fd())
+	}
+	return start.run()
+}
+
+// run starts the stage. Its descriptors are 0 to 2, those that the user's process keeps, the socket, the plan, the
+// plan's files; all others of ours are close-on-exec.
+func (s *stageStart) run() (*stage, error) {
+	ours, theirs, err := sys.SocketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(theirs)
+	pid, pidFD, err := s.fork(theirs)
+	if err != nil {
+		unix.Close(ours)
+		return nil, err
+	}
+	return &stage{pid: pid, pidFD: pidFD, socket: ours}, nil
+}
+
+func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
+	files := s.stdio[:]
+	for fd := 3; fd < 3+s.plan.PreserveFDs; fd++ {
+		if !sys.Inherited(fd) {
+			return 0, -1, fmt.Errorf("--preserve-fds %d: descriptor %d is not open", s.plan.PreserveFDs, fd)
+		}
+		files = append(files, uintptr(fd))
+	}
+	if err := sys.CloseOnExecFrom(3); err != nil {
+		return 0, -1, err
+	}
+	socketFD := len(files)
+	planFD, firstFile := socketFD+1, socketFD+2
+	encoded, err := s.plan.Encode(firstFile, socketFD)
+	if err != nil {
+		return 0, -1, err
+	}
+	planFile, err := sys.SealedMemfd("rt-plan", encoded, false)
+	if err != nil {
+		return 0, -1, err
+	}
+	defer unix.Close(planFile)
+	program, err := sys.SealedMemfd("rt-stage", nsenter.Binary, true)
+	if err != nil {
+		return 0, -1, err
+	}
+	defer unix.Close(program)
+	files = append(files, uintptr(socket), uintptr(planFile))
+	for _, fd := range s.opened {
+		files = append(files, uintptr(fd))
+	}
+	s.sys.PidFD = &pidFD
+	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{"rt-stage", strconv.Itoa(planFD)},
+		&syscall.ProcAttr{Env: []string{}, Files: files, Sys: &s.sys})
+	if err != nil {
+		return 0, -1, fmt.Errorf("start the stage: %w", err)
+	}
+	return pid, pidFD, nil
+}
+
+// kill ends the stage, whatever it does, and waits for it.
+func (s *stage) kill() {
+	_ = unix.PidfdSendSignal(s.pidFD, unix.SIGKILL, nil, 0) // it may have ended
+	_, _ = sys.Reap(s.pid)
+	s.close()
+}
+
+func (s *stage) close() {
+	s.closeSocket()
+	if s.pidFD >= 0 {
+		unix.Close(s.pidFD)
+		s.pidFD = -1
+	}
+}
+
+func (s *stage) closeSocket() {
+	if s.socket >= 0 {
+		unix.Close(s.socket)
+		s.socket = -1
+	}
+}
+
+// follow makes a child that the stage forked our stage: the first one has done its part and ends.
+func (s *stage) follow(pid int) error {
+	pidFD, err := sys.OpenProcess(pid)
+	if err != nil {
+		return err
+	}
+	first := s.pid
+	unix.Close(s.pidFD)
+	s.pid, s.pidFD = pid, pidFD
+	_, err = sys.Reap(first)
+	return err
+}

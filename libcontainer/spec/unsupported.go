@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spec
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// unsupported refuses what this version does not apply. Nothing that asks for protection or a limit is
+// ignored (runtime.md, "Errors"). Values that stand for the kernel's default ask for nothing: callers
+// write them all the time.
+func (v *validator) unsupported() error {
+	for _, table := range [...][]request{v.processRequests(), v.linuxRequests(), v.resourceRequests()} {
+		for _, r := range table {
+			if r.asked {
+				return fmt.Errorf("%s: not supported by this version of rt (remove it)", r.member)
+			}
+		}
+	}
+	for i := range v.spec.Mounts {
+		m := &v.spec.Mounts[i]
+		if len(m.UIDMappings)+len(m.GIDMappings) > 0 || hasOption(m, "idmap") || hasOption(m, "ridmap") {
+			return fmt.Errorf("mounts[%d] %q: id-mapped mounts are not supported by this version of rt "+
+				"(remove uidMappings, gidMappings, idmap and ridmap)", i, m.Destination)
+		}
+	}
+	return nil
+}
+
+// request is a member that is not applied; asked says that the configuration needs it.
+type request struct {
+	member string
+	asked  bool
+}
+
+func (v *validator) processRequests() []request {
+	p := v.spec.Process
+	if p == nil {
+		return nil
+	}
+	return []request{
+		{"process.apparmorProfile", p.ApparmorProfile != ""},
+		{"process.selinuxLabel", p.SelinuxLabel != ""},
+	}
+}
+
+func (v *validator) linuxRequests() []request {
+	l := v.linux
+	return []request{
+		{"linux.intelRdt", l.IntelRdt != nil},
+		{"linux.netDevices", len(l.NetDevices) > 0},
+		{"linux.memoryPolicy", l.MemoryPolicy != nil},
+		{"linux.mountLabel", l.MountLabel != ""},
+		{"linux.seccomp.syscalls with SCMP_ACT_NOTIFY", l.Seccomp != nil && notifies(l.Seccomp)},
+	}
+}
+
+func (v *validator) resourceRequests() []request {
+	r := v.linux.Resources
+	if r == nil {
+		return nil
+	}
+	requests := []request{
+		{"linux.resources.hugepageLimits", len(r.HugepageLimits) > 0},
+		{"linux.resources.rdma", len(r.Rdma) > 0},
+		{"linux.resources.unified", len(r.Unified) > 0},
+	}
+	if r.Pids != nil {
+		requests = append(requests, request{"linux.resources.pids.limit", given(r.Pids.Limit, -1)})
+	}
+	if n := r.Network; n != nil {
+		requests = append(requests,
+			request{"linux.resources.network.classID", given(n.ClassID, 0)},
+			request{"linux.resources.network.priorities", len(n.Priorities) > 0})
+	}
+	if m := r.Memory; m != nil {
+		requests = append(requests, memoryRequests(m)...)
+	}
+	if c := r.CPU; c != nil {
+		requests = append(requests, cpuRequests(c)...)
+	}
+	if b := r.BlockIO; b != nil {
+		requests = append(requests, blockIORequests(b)...)
+	}
+	return requests
+}
+
+// memoryRequests leaves out checkBeforeUpdate, which is about updates alone.
+func memoryRequests(m *specs.LinuxMemory) []request {
+	return []request{
+		{"linux.resources.memory.limit", given(m.Limit, -1)},
+		{"linux.resources.memory.reservation", given(m.Reservation, -1)},
+		{"linux.resources.memory.swap", given(m.Swap, -1)},
+		{"linux.resources.memory.kernel", given(m.Kernel, -1)}, //nolint:staticcheck // deprecated, still refused
+		{"linux.resources.memory.kernelTCP", given(m.KernelTCP, -1)},
+		{"linux.resources.memory.swappiness", given(m.Swappiness, math.MaxUint64)},
+		{"linux.resources.memory.disableOOMKiller", given(m.DisableOOMKiller, false)},
+		{"linux.resources.memory.useHierarchy", given(m.UseHierarchy, true)},
+	}
+}
+
+// cpuRequests takes 0 as callers mean it where 0 is no valid value: not set.
+func cpuRequests(c *specs.LinuxCPU) []request {
+	return []request{
+		{"linux.resources.cpu.shares", given(c.Shares, 0)},
+		{"linux.resources.cpu.quota", given(c.Quota, -1, 0)},
+		{"linux.resources.cpu.burst", given(c.Burst, 0)},
+		{"linux.resources.cpu.period", given(c.Period, 0)},
+		{"linux.resources.cpu.realtimeRuntime", given(c.RealtimeRuntime, 0)},
+		{"linux.resources.cpu.realtimePeriod", given(c.RealtimePeriod, 0)},
+		{"linux.resources.cpu.cpus", c.Cpus != ""},
+		{"linux.resources.cpu.mems", c.Mems != ""},
+		{"linux.resources.cpu.idle", given(c.Idle, 0)},
+	}
+}
+
+func blockIORequests(b *specs.LinuxBlockIO) []request {
+	return []request{
+		{"linux.resources.blockIO.weight", given(b.Weight, 0)},
+		{"linux.resources.blockIO.leafWeight", given(b.LeafWeight, 0)},
+		{"linux.resources.blockIO.weightDevice", len(b.WeightDevice) > 0},
+		{"linux.resources.blockIO.throttleReadBpsDevice", len(b.ThrottleReadBpsDevice) > 0},
+		{"linux.resources.blockIO.throttleWriteBpsDevice", len(b.ThrottleWriteBpsDevice) > 0},
+		{"linux.resources.blockIO.throttleReadIOPSDevice", len(b.ThrottleReadIOPSDevice) > 0},
+		{"linux.resources.blockIO.throttleWriteIOPSDevice", len(b.ThrottleWriteIOPSDevice) > 0},
+	}
+}
+
+// given says whether a value is there and none of those that mean the default.
+func given[T comparable](value *T, defaults ...T) bool {
+	if value == nil {
+		return false
+	}
+	for _, d := range defaults {
+		if *value == d {
+			return false
+		}
+	}
+	return true
+}

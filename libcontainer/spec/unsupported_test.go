@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spec
+
+import (
+	"math"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func TestRefuseUnsupported(t *testing.T) {
+	resources := func(change func(*specs.LinuxResources)) func(*specs.Spec) {
+		return func(s *specs.Spec) { change(s.Linux.Resources) }
+	}
+	memory := func(m specs.LinuxMemory) func(*specs.Spec) {
+		return resources(func(r *specs.LinuxResources) { r.Memory = &m })
+	}
+	cpu := func(c specs.LinuxCPU) func(*specs.Spec) {
+		return resources(func(r *specs.LinuxResources) { r.CPU = &c })
+	}
+	blockIO := func(b specs.LinuxBlockIO) func(*specs.Spec) {
+		return resources(func(r *specs.LinuxResources) { r.BlockIO = &b })
+	}
+	throttle := []specs.LinuxThrottleDevice{{Rate: 1}}
+	for member, edit := range map[string]func(*specs.Spec){
+		"process.apparmorProfile":                     func(s *specs.Spec) { s.Process.ApparmorProfile = "docker-default" },
+		"process.selinuxLabel":                        func(s *specs.Spec) { s.Process.SelinuxLabel = "a:b:c:s0" },
+		"linux.mountLabel":                            func(s *specs.Spec) { s.Linux.MountLabel = "a:b:c:s0" },
+		"linux.intelRdt":                              func(s *specs.Spec) { s.Linux.IntelRdt = new(specs.LinuxIntelRdt) },
+		"linux.netDevices":                            func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}} },
+		"linux.memoryPolicy":                          func(s *specs.Spec) { s.Linux.MemoryPolicy = new(specs.LinuxMemoryPolicy) },
+		"linux.seccomp.syscalls with SCMP_ACT_NOTIFY": ruled(specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActNotify}),
+
+		"linux.resources.pids.limit":      resources(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: ptr(int64(0))} }),
+		"linux.resources.hugepageLimits":  resources(func(r *specs.LinuxResources) { r.HugepageLimits = make([]specs.LinuxHugepageLimit, 1) }),
+		"linux.resources.rdma":            resources(func(r *specs.LinuxResources) { r.Rdma = map[string]specs.LinuxRdma{"mlx5_1": {}} }),
+		"linux.resources.unified":         resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{"memory.max": "max"} }),
+		"linux.resources.network.classID": resources(func(r *specs.LinuxResources) { r.Network = &specs.LinuxNetwork{ClassID: ptr(uint32(1))} }),
+		"linux.resources.network.priorities": resources(func(r *specs.LinuxResources) {
+			r.Network = &specs.LinuxNetwork{Priorities: make([]specs.LinuxInterfacePriority, 1)}
+		}),
+
+		"linux.resources.memory.limit":            memory(specs.LinuxMemory{Limit: ptr(int64(1 << 30))}),
+		"linux.resources.memory.reservation":      memory(specs.LinuxMemory{Reservation: ptr(int64(0))}),
+		"linux.resources.memory.swap":             memory(specs.LinuxMemory{Swap: ptr(int64(1))}),
+		"linux.resources.memory.kernel":           memory(specs.LinuxMemory{Kernel: ptr(int64(1))}), //nolint:staticcheck // deprecated, still refused
+		"linux.resources.memory.kernelTCP":        memory(specs.LinuxMemory{KernelTCP: ptr(int64(1))}),
+		"linux.resources.memory.swappiness":       memory(specs.LinuxMemory{Swappiness: ptr(uint64(0))}),
+		"linux.resources.memory.disableOOMKiller": memory(specs.LinuxMemory{DisableOOMKiller: ptr(true)}),
+		"linux.resources.memory.useHierarchy":     memory(specs.LinuxMemory{UseHierarchy: ptr(false)}),
+
+		"linux.resources.cpu.shares":          cpu(specs.LinuxCPU{Shares: ptr(uint64(2))}),
+		"linux.resources.cpu.quota":           cpu(specs.LinuxCPU{Quota: ptr(int64(1000))}),
+		"linux.resources.cpu.burst":           cpu(specs.LinuxCPU{Burst: ptr(uint64(1))}),
+		"linux.resources.cpu.period":          cpu(specs.LinuxCPU{Period: ptr(uint64(1))}),
+		"linux.resources.cpu.realtimeRuntime": cpu(specs.LinuxCPU{RealtimeRuntime: ptr(int64(1))}),
+		"linux.resources.cpu.realtimePeriod":  cpu(specs.LinuxCPU{RealtimePeriod: ptr(uint64(1))}),
+		"linux.resources.cpu.cpus":            cpu(specs.LinuxCPU{Cpus: "0"}),
+		"linux.resources.cpu.mems":            cpu(specs.LinuxCPU{Mems: "0"}),
+		"linux.resources.cpu.idle":            cpu(specs.LinuxCPU{Idle: ptr(int64(1))}),
+
+		"linux.resources.blockIO.weight":                  blockIO(specs.LinuxBlockIO{Weight: ptr(uint16(10))}),
+		"linux.resources.blockIO.leafWeight":              blockIO(specs.LinuxBlockIO{LeafWeight: ptr(uint16(10))}),
+		"linux.resources.blockIO.weightDevice":            blockIO(specs.LinuxBlockIO{WeightDevice: make([]specs.LinuxWeightDevice, 1)}),
+		"linux.resources.blockIO.throttleReadBpsDevice":   blockIO(specs.LinuxBlockIO{ThrottleReadBpsDevice: throttle}),
+		"linux.resources.blockIO.throttleWriteBpsDevice":  blockIO(specs.LinuxBlockIO{ThrottleWriteBpsDevice: throttle}),
+		"linux.resources.blockIO.throttleReadIOPSDevice":  blockIO(specs.LinuxBlockIO{ThrottleReadIOPSDevice: throttle}),
+		"linux.resources.blockIO.throttleWriteIOPSDevice": blockIO(specs.LinuxBlockIO{ThrottleWriteIOPSDevice: throttle}),
+	} {
+		wantRefusals(t, []refusal{{member, edit, member + ": not supported by this version of rt (remove it)"}})
+	}
+}
+
+func TestRefuseIDMappedMounts(t *testing.T) {
+	mapping := []specs.LinuxIDMapping{{HostID: 1000, Size: 10}}
+	const want = `mounts[0] "/a": id-mapped mounts are not supported by this version of rt (remove uidMappings, gidMappings, idmap and ridmap)`
+	wantRefusals(t, []refusal{
+		{"maps", adding(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind"}, UIDMappings: mapping, GIDMappings: mapping}), want},
+		{"idmap", userNamespaced(adding(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind", "idmap"}})), want},
+		{"ridmap", userNamespaced(adding(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"rbind,ridmap"}})), want},
+	})
+}
+
+// TestAcceptWhatAsksForNothing has the objects that callers write without meaning a limit.
+func TestAcceptWhatAsksForNothing(t *testing.T) {
+	wantAcceptances(t, []acceptance{
+		{"empty objects", func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{
+				Memory: new(specs.LinuxMemory), CPU: new(specs.LinuxCPU), Pids: new(specs.LinuxPids), BlockIO: new(specs.LinuxBlockIO),
+				Network: new(specs.LinuxNetwork), HugepageLimits: []specs.LinuxHugepageLimit{}, Rdma: map[string]specs.LinuxRdma{}, Unified: map[string]string{},
+			}
+			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{}
+		}, nil},
+		{"defaults", func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{
+				Memory: &specs.LinuxMemory{
+					Limit: ptr(int64(-1)), Swap: ptr(int64(-1)), Swappiness: ptr(uint64(math.MaxUint64)), DisableOOMKiller: ptr(false),
+					UseHierarchy: ptr(true), CheckBeforeUpdate: ptr(true),
+				},
+				CPU:     &specs.LinuxCPU{Shares: ptr(uint64(0)), Quota: ptr(int64(-1)), Period: ptr(uint64(0)), Idle: ptr(int64(0))},
+				Pids:    &specs.LinuxPids{Limit: ptr(int64(-1))},
+				BlockIO: &specs.LinuxBlockIO{Weight: ptr(uint16(0))},
+				Network: &specs.LinuxNetwork{ClassID: ptr(uint32(0))},
+			}
+		}, nil},
+	})
+}

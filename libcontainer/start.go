@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/nsenter"
+)
+
+// Start lets a created container execute its program (runtime.md, "Start").
+func (c *Container) Start() error {
+	if err := c.acquireLoaded(); err != nil {
+		return err
+	}
+	defer c.release()
+	switch status := c.Status(); {
+	case status == specs.StateStopped:
+		return errors.New("cannot start a container that has stopped")
+	case status != specs.StateCreated:
+		return fmt.Errorf("cannot start an already running container (it is %s)", status)
+	case c.saved.NoProcess:
+		return errors.New("process: missing in config.json, so there is nothing to start")
+	}
+	if !c.saved.Hooks {
+		return c.wake()
+	}
+	s, err := c.loadSpec()
+	if err != nil {
+		return err
+	}
+	return c.startWithHooks(s, c.wake)
+}
+
+// startWithHooks runs the hooks of start around the start itself. A hook that fails ends and removes the container
+// (runtime.md, "Lifecycle", steps 7 to 9).
+func (c *Container) startWithHooks(s *specs.Spec, start func() error) error {
+	group, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	r := &hookRunner{c: c, spec: s, group: group, pid: c.saved.InitPID}
+	hooks := s.Hooks
+	if hooks == nil {
+		return start()
+	}
+	if err := r.inContainer("startContainer", hooks.StartContainer, plan.HookInContainer); err != nil {
+		return c.destroyAfter(err, s)
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	if err := r.onHost("poststart", hooks.Poststart, specs.StateRunning); err != nil {
+		return c.destroyAfter(err, s)
+	}
+	return nil
+}
+
+// destroyAfter removes the container whose start failed with err.
+func (c *Container) destroyAfter(err error, s *specs.Spec) error {
+	if removeErr := c.destroy(); removeErr != nil {
+		return fmt.Errorf("%w; then %w", err, removeErr)
+	}
+	c.runPoststop(s)
+	return err
+}
+
+// wake lets the stage go on and waits for what comes of its execve: the end of exec.result, which the stage holds
+// open until then, or a message.
+func (c *Container) wake() error {
+	result, err := sys.Open(c.file(resultName), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(result)
+	fifo, err := sys.Open(c.file(fifoName), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW)
+	if err != nil {
+		return fmt.Errorf("wake the container's init: %w", err)
+	}
+	defer unix.Close(fifo)
+	root := openRoot(c.saved.InitPID)
+	defer unix.Close(root)
+	if err := unix.Unlink(c.file(fifoName)); err != nil {
+		return fmt.Errorf("remove exec.fifo: %w", err)
+	}
+	if _, err := unix.Write(fifo, []byte{1}); err != nil {
+		return fmt.Errorf("wake the container's init: %w", err)
+	}
+	err = c.awaitResult(result, root)
+	_, _ = unix.Write(fifo, []byte{1}) // the stage waits for it if it has sent an error, but not for long
+	_ = unix.Unlink(c.file(resultName))
+	return err
+}
+
+// openRoot opens the root of a process, to look there at what could not be executed. -1 if it has gone.
+func openRoot(pid int) int {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+// awaitResult reads exec.result to its end.
+func (c *Container) awaitResult(result, root int) error {
+	var m nsenter.Message
+	fds := []unix.PollFd{{Fd: int32(result), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+			return fmt.Errorf("poll exec.result: %w", err)
+		}
+		n, err := unix.Read(result, sys.Bytes(&m))
+		switch {
+		case err == unix.EAGAIN || err == unix.EINTR:
+			continue
+		case err != nil:
+			return fmt.Errorf("read exec.result: %w", err)
+		case n == 0:
+			return nil
+		case n != len(sys.Bytes(&m)):
+			return fmt.Errorf("read exec.result: %d bytes: %w", n, unix.EBADMSG)
+		}
+		return c.startError(&m, root)
+	}
+}
+
+// startError gives the words to an error of the stage after the start.
+func (c *Container) startError(m *nsenter.Message, root int) error {
+	s, err := c.loadSpec()
+	if err != nil {
+		return err
+	}
+	if call := messageText(m.Call[:]); call == "execve" && s.Process != nil {
+		return executeError(s.Process, unix.Errno(m.Error), root)
+	}
+	return fmt.Errorf("process: %w", callError(m))
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Names in a container's state directory.
+const (
+	stateName  = "state.json"  // savedState
+	configName = "config.json" // the bytes that the bundle's config.json had at create
+	fifoName   = "exec.fifo"   // the stage waits at it; gone after start
+	resultName = "exec.result" // what came of execve: end of file, or a message
+)
+
+// savedState is state.json. Members that monitoring tools read in runc's file have runc's names.
+type savedState struct {
+	ID             string            `json:"id"`
+	OCIVersion     string            `json:"oci_version"`
+	InitPID        int               `json:"init_process_pid"`   // 0 until the container is created
+	InitStart      uint64            `json:"init_process_start"` // field 22 of /proc/PID/stat, in clock ticks
+	BootID         string            `json:"boot_id"`
+	Created        time.Time         `json:"created"`
+	Bundle         string            `json:"bundle"`
+	Rootfs         string            `json:"rootfs"`
+	Owner          int               `json:"owner"`
+	Annotations    map[string]string `json:"annotations,omitempty"`
+	CgroupPaths    map[string]string `json:"cgroup_paths"`
+	CgroupKept     []string          `json:"cgroup_kept,omitempty"` // that were there before us
+	NamespacePaths map[string]string `json:"namespace_paths,omitempty"`
+	SharedPIDs     bool              `json:"shared_pids,omitempty"` // no pid namespace of its own
+	Hooks          bool              `json:"hooks,omitempty"`       // start and delete have hooks to run
+	NoProcess      bool              `json:"no_process,omitempty"`  // created without a process to start
+}
+
+// stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root
+// the directory may be somebody's data.
+var stateNames = [...]string{stateName, stateName + newSuffix, configName, fifoName, resultName}
+
+const newSuffix = ".new" // of a file that is being written
+
+// load reads state.json. A directory with nothing but files of ours and without that one is what a create that was
+// killed left in its first moments: it counts as a container, so that delete can remove it.
+func (c *Container) load() error {
+	data, err := os.ReadFile(c.file(stateName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if !c.halfMade() {
+			return ErrNotExist
+		}
+		c.saved.OCIVersion = specs.Version
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read state: %w", err)
+	}
+	id := c.saved.ID
+	c.saved = savedState{}
+	if err := json.Unmarshal(data, &c.saved); err != nil {
+		return fmt.Errorf("decode %q: %w (delete --force removes the container)", c.file(stateName), err)
+	}
+	c.saved.ID = id
+	return nil
+}
+
+func (c *Container) halfMade() bool {
+	entries, err := os.ReadDir(c.dir())
+	if err != nil {
+		return false
+	}
+	for _, entry := range entries {
+		if !slices.Contains(stateNames[:], entry.Name()) {
+			return false
+		}
+	}
+	return true
+}
+
+// removeStateDir removes our files and then the directory, which must be empty by then.
+func (c *Container) removeStateDir() error {
+	for _, name := range stateNames {
+		if err := unix.Unlink(c.file(name)); err != nil && err != unix.ENOENT {
+			return fmt.Errorf("remove %q: %w", c.file(name), err)
+		}
+	}
+	if err := unix.Rmdir(c.dir()); err != nil && err != unix.ENOENT {
+		return fmt.Errorf("remove state directory %q: %w", c.dir(), err)
+	}
+	return nil
+}
+
+// save writes state.json in one step: a reader sees the old or the new one.
+func (c *Container) save() error {
+	data, err := json.Marshal(&c.saved)
+	if err != nil {
+		return fmt.Errorf("encode state: %w", err)
+	}
+	return writeAtomically(c.file(stateName), data, 0o600)
+}
+
+// writeAtomically writes a file beside path and renames it.
+func writeAtomically(path string, data []byte, mode uint32) error {
+	temporary := path + newSuffix
+	if err := writeNew(temporary, data, mode); err != nil {
+		return err
+	}
+	if err := unix.Rename(temporary, path); err != nil {
+		_ = unix.Unlink(temporary)
+		return fmt.Errorf("rename %q: %w", temporary, err)
+	}
+	return nil
+}
+
+// writeNew writes a file of which nobody else may have made a link or a device.
+func writeNew(path string, data []byte, mode uint32) error {
+	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Open(path, flags, mode)
+	if err != nil {
+		return fmt.Errorf("create %q: %w", path, err)
+	}
+	n, err := unix.Write(fd, data)
+	if closeErr := unix.Close(fd); err == nil {
+		err = closeErr
+	}
+	if err == nil && n < len(data) {
+		err = unix.ENOSPC
+	}
+	if err != nil {
+		_ = unix.Unlink(path)
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	return nil
+}
+
+// bootID tells this boot from others: after a reboot the same pid with the same start time is another process.
+func bootID() string {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}

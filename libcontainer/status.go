@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/cgroup"
+)
+
+// StatusPaused is a state of ours, as of other runtimes; the spec allows more than its four (runtime.md, "State").
+const StatusPaused specs.ContainerState = "paused"
+
+// State is what `state` and `list` print.
+type State struct {
+	Version     string               `json:"ociVersion"`
+	ID          string               `json:"id"`
+	Pid         int                  `json:"pid"` // 0 when stopped
+	Status      specs.ContainerState `json:"status"`
+	Bundle      string               `json:"bundle"`
+	Rootfs      string               `json:"rootfs"`
+	Created     time.Time            `json:"created"`
+	Annotations map[string]string    `json:"annotations,omitempty"`
+	Owner       string               `json:"owner"`
+}
+
+// State returns the present state.
+func (c *Container) State() State {
+	s := State{
+		Version: c.saved.OCIVersion, ID: c.saved.ID, Pid: c.saved.InitPID, Status: c.Status(),
+		Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs, Created: c.saved.Created, Annotations: c.saved.Annotations,
+		Owner: ownerName(c.saved.Owner),
+	}
+	if s.Status == specs.StateStopped {
+		s.Pid = 0
+	}
+	return s
+}
+
+func ownerName(uid int) string {
+	if uid == 0 {
+		return "root" // without reading /etc/passwd
+	}
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return "#" + strconv.Itoa(uid)
+}
+
+// Status derives the status from what is there; it is stored nowhere, so it can't be wrong.
+func (c *Container) Status() specs.ContainerState {
+	if c.saved.InitPID == 0 {
+		if c.lock != nil || c.busy() {
+			return specs.StateCreating
+		}
+		return specs.StateStopped
+	}
+	if !c.initAlive() {
+		return specs.StateStopped
+	}
+	if _, err := os.Lstat(c.file(fifoName)); err == nil {
+		return specs.StateCreated
+	}
+	if frozen, err := c.frozen(); err == nil && frozen {
+		return StatusPaused
+	}
+	return specs.StateRunning
+}
+
+func (c *Container) frozen() (bool, error) {
+	g, err := c.cgroup()
+	if err != nil || g == nil {
+		return false, err
+	}
+	return g.Frozen()
+}
+
+// cgroup returns the container's control group, nil if it never got one.
+func (c *Container) cgroup() (*cgroup.Group, error) {
+	if len(c.saved.CgroupPaths) == 0 {
+		return nil, nil
+	}
+	g, err := cgroup.FromPaths(c.saved.CgroupPaths)
+	if err != nil {
+		return nil, err
+	}
+	g.Keep(c.saved.CgroupKept)
+	return g, nil
+}
+
+// initAlive says that the init process that the state names still lives: the number alone may belong to another
+// process by now. A zombie has ended.
+func (c *Container) initAlive() bool {
+	if c.saved.BootID != bootID() {
+		return false
+	}
+	state, start, err := processStat(c.saved.InitPID)
+	return err == nil && start == c.saved.InitStart && state != 'Z' && state != 'X'
+}
+
+// processStat returns the state and the start time (in clock ticks since boot) of a process (proc_pid_stat(5)).
+// The second field, the name, may contain anything; what counts comes after its last parenthesis.
+func processStat(pid int) (state byte, start uint64, err error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	const stateField, startField = 0, 19 // the 3rd and the 22nd of all
+	if len(fields) <= startField {
+		return 0, 0, fmt.Errorf("read /proc/%d/stat: %d fields", pid, len(fields))
+	}
+	start, err = strconv.ParseUint(string(fields[startField]), 10, 64)
+	return fields[stateField][0], start, err
+}
+
+// openInit returns a pidfd of init; ESRCH if it has ended.
+func (c *Container) openInit() (int, error) {
+	if c.saved.InitPID == 0 {
+		return -1, unix.ESRCH
+	}
+	fd, err := unix.PidfdOpen(c.saved.InitPID, 0)
+	if err != nil {
+		return -1, err
+	}
+	if !c.initAlive() { // looked at after the pidfd was opened: now the number can't change its owner unseen
+		unix.Close(fd)
+		return -1, unix.ESRCH
+	}
+	return fd, nil
+}

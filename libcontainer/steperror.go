@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/nsenter"
+)
+
+// messageText is a NUL-terminated text of a message.
+func messageText(field []int8) string {
+	var text strings.Builder
+	for _, c := range field {
+		if c == 0 {
+			break
+		}
+		text.WriteByte(byte(c))
+	}
+	return text.String()
+}
+
+// callError is the error of a message without its step: system call, the kernel's own words, errno.
+func callError(m *nsenter.Message) error {
+	call, detail := messageText(m.Call[:]), strings.TrimSpace(messageText(m.Detail[:]))
+	err := error(unix.Errno(m.Error))
+	if detail != "" {
+		return fmt.Errorf("%s: %w: %s", call, err, strings.ReplaceAll(detail, "\n", "; "))
+	}
+	return fmt.Errorf("%s: %w", call, err)
+}
+
+// stepError gives the words to an error of the stage: the config's member, what was done, the cause, and a hint where
+// its meaning is known.
+func stepError(p *plan.Plan, m *nsenter.Message) error {
+	if int(m.Step) >= len(p.Steps) {
+		return fmt.Errorf("step %d of %d: %w", m.Step, len(p.Steps), callError(m))
+	}
+	entry := &p.Steps[m.Step]
+	if find, ok := entry.Step.(plan.FindProgram); ok {
+		return findError(find.Candidates, unix.Errno(m.Error))
+	}
+	err := callError(m)
+	if hint := stepHint(entry.Step, m); hint != "" {
+		err = fmt.Errorf("%w (%s)", err, hint)
+	}
+	if entry.Member == "" {
+		return fmt.Errorf("%T: %w", entry.Step, err)
+	}
+	return fmt.Errorf("%s: %w", entry.Member, err)
+}
+
+// stepHint says what the reader can do about an errno of a step, or nothing.
+func stepHint(step plan.Step, m *nsenter.Message) string {
+	errno := unix.Errno(m.Error)
+	switch s := step.(type) {
+	case plan.Attach:
+		return attachHint(&s, errno, messageText(m.Call[:]))
+	case plan.NewMount:
+		return newMountHint(&s, errno)
+	case plan.Sysctl:
+		if errno == unix.ENOENT {
+			return "this kernel, or this kind of namespace, has no such sysctl"
+		}
+	case plan.MakeDirectory, plan.ChangeDirectory:
+		if errno == unix.ENOTDIR {
+			return "the working directory must be a directory"
+		}
+	case plan.Pivot:
+		if errno == unix.EINVAL {
+			return "the root file system may be on an initial ramfs: try --no-pivot"
+		}
+	case plan.MakeNode, plan.Symlink:
+		if errno == unix.ELOOP {
+			return "a directory on the way is a symbolic link, which is refused in /dev"
+		}
+	case plan.User, plan.Groups:
+		if errno == unix.EINVAL {
+			return "the id is not mapped in the user namespace"
+		}
+	case plan.Capabilities:
+		if errno == unix.EPERM {
+			return "effective must be within permitted, inheritable within bounding (capabilities(7))"
+		}
+	case plan.JoinNamespace, plan.Unshare:
+		if errno == unix.EPERM || errno == unix.ENOSPC {
+			return "too few privileges, or a limit in /proc/sys/user is reached"
+		}
+	}
+	return ""
+}
+
+func attachHint(s *plan.Attach, errno unix.Errno, call string) string {
+	switch {
+	case call == "directory on file":
+		return "the source is a directory, the destination in the image is a file"
+	case call == "file on directory":
+		return "the source is a file, the destination in the image is a directory"
+	case s.Flags&nsenter.AttachNoSymlinks != 0 && (errno == unix.ELOOP || errno == unix.ENOTDIR):
+		return s.Path + " must be mounted on ordinary directory, it is a symbolic link or a file in the image"
+	case errno == unix.EROFS:
+		return "the mount point is missing and the file system below it is read-only"
+	case errno == unix.EAGAIN:
+		return "directories on the way were renamed again and again meanwhile"
+	}
+	return ""
+}
+
+func newMountHint(s *plan.NewMount, errno unix.Errno) string {
+	switch errno {
+	case unix.ENODEV:
+		return fmt.Sprintf("the kernel has no file system type %q; a bind mount needs the option bind or rbind", s.Type)
+	case unix.EINVAL:
+		return "an option is unknown to the file system, or has a wrong value"
+	case unix.EPERM:
+		return "in a user namespace, /proc and /sys can only be mounted where nothing of them is covered"
+	}
+	return ""
+}
+
+// explainLimit says why a resource limit was refused.
+func explainLimit(err error) string {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return " (raising a hard limit needs CAP_SYS_RESOURCE, and NOFILE is bounded by fs.nr_open)"
+	case errors.Is(err, unix.EINVAL):
+		return " (the soft limit must not be above the hard limit)"
+	}
+	return ""
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sys
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// SocketPair returns two connected SOCK_SEQPACKET sockets, close-on-exec.
+func SocketPair() (a, b int, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, fmt.Errorf("socketpair: %w", err)
+	}
+	return fds[0], fds[1], nil
+}
+
+// ReceiveMessage reads one message into data and at most one descriptor, which is close-on-exec; fd is -1 without
+// one. n is 0 when the other side is gone.
+func ReceiveMessage(socket int, data []byte) (n, fd int, err error) {
+	control := make([]byte, unix.CmsgSpace(4))
+	var controlBytes int
+	err = ignoringEINTR(func() (err error) {
+		n, controlBytes, _, _, err = unix.Recvmsg(socket, data, control, unix.MSG_CMSG_CLOEXEC)
+		return err
+	})
+	if err != nil {
+		return 0, -1, fmt.Errorf("recvmsg: %w", err)
+	}
+	if controlBytes == 0 {
+		return n, -1, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:controlBytes])
+	if err != nil || len(messages) != 1 {
+		return 0, -1, fmt.Errorf("parse control message: %d messages: %w", len(messages), unix.EBADMSG)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return 0, -1, fmt.Errorf("parse descriptors: %d descriptors: %w", len(fds), unix.EBADMSG)
+	}
+	return n, fds[0], nil
+}
+
+// SendMessage writes one message; a peer that is gone is an error, not a signal.
+func SendMessage(socket int, data []byte) error {
+	err := ignoringEINTR(func() error { return unix.Sendto(socket, data, unix.MSG_NOSIGNAL, nil) })
+	if err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return nil
+}
+
+// Bytes is the memory of a structure of the wire.
+func Bytes[T any](v *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
+}

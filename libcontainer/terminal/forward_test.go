@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package terminal
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMain makes the test binary a process that reports the signals it gets, if it is asked to.
+func TestMain(m *testing.M) {
+	if os.Getenv("RT_TEST_REPORT_SIGNALS") == "" {
+		os.Exit(m.Run())
+	}
+	received := make(chan os.Signal, 64)
+	signal.Notify(received, append(forwarded(), unix.SIGWINCH)...)
+	fmt.Println("ready")
+	for s := range received {
+		fmt.Println(int(s.(syscall.Signal)))
+	}
+}
+
+func TestForward(t *testing.T) {
+	pidfd := -1
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), "RT_TEST_REPORT_SIGNALS=1")
+	c.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pidfd)
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+
+	stop := Forward(pidfd)
+	for _, s := range append([]os.Signal{unix.SIGWINCH, unix.SIGURG, unix.SIGCHLD}, forwarded()...) {
+		number := s.(syscall.Signal)
+		if err := unix.Kill(os.Getpid(), number); err != nil {
+			t.Fatal(err)
+		}
+		if number == unix.SIGWINCH || number == unix.SIGURG || number == unix.SIGCHLD {
+			continue
+		}
+		if !lines.Scan() || lines.Text() != fmt.Sprint(int(number)) {
+			t.Fatalf("sent %d (%v), got %q", int(number), number, lines.Text())
+		}
+	}
+	stop()
+	stop()
+
+	stop = Forward(pidfd)
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if err := unix.Kill(os.Getpid(), unix.SIGTERM); err != nil { // Dropped: the process has ended.
+		t.Fatal(err)
+	}
+	stop()
+}

@@ -1,0 +1,118 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * join.c: control groups, namespaces, and what belongs to a namespace as a whole.
+ */
+#include <linux/if.h>
+#include <linux/keyctl.h>
+#include <linux/sockios.h>
+
+#include "stage.h"
+
+#define CPU_MASK_BYTES 1024 /* 8192 CPUs, the most that Linux can be built for */
+
+/* A kernel without CONFIG_KEYS has no keyring that could be shared by mistake. */
+void step_session_keyring(const struct step_session_keyring *s)
+{
+	long r = sys2(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, text_at(s->name));
+
+	if (r < 0 && r != -ENOSYS)
+		fail(r, "keyctl");
+}
+
+void step_join_cgroup(const struct step_join_cgroup *s)
+{
+	must(sys3(__NR_write, s->fd, "0", 1), "write tasks");
+	sys_close(s->fd);
+}
+
+void step_reset_affinity(const struct step_reset_affinity *s)
+{
+	static uint8_t mask[CPU_MASK_BYTES];
+
+	(void)s;
+	for (size_t i = 0; i < sizeof mask; i++)
+		mask[i] = 0xff;
+	must(sys3(__NR_sched_setaffinity, 0, sizeof mask, mask), "sched_setaffinity");
+}
+
+void step_enter_directory(const struct step_enter_directory *s)
+{
+	must(sys1(__NR_fchdir, s->fd), "fchdir");
+	sys_close(s->fd);
+}
+
+/* setns(2). The plan lists the user namespace where the others no longer need the host's privileges. */
+void step_join_namespace(const struct step_join_namespace *s)
+{
+	must(sys2(__NR_setns, s->fd, s->type), "setns");
+	sys_close(s->fd);
+}
+
+void step_unshare(const struct step_unshare *s)
+{
+	must(sys1(__NR_unshare, s->flags), "unshare");
+}
+
+/* Before MESSAGE_READY is answered the state file and the pid file are there: from then on the container lives
+ * without rt. */
+void step_sync(const struct step_sync *s)
+{
+	static struct message answer;
+
+	send_message(s->message, 0, -1);
+	wait_go(&answer);
+}
+
+/* The child has the same parent, so that the container's init is a child of rt, and later of rt's own reaper.
+ * Only rt's pid namespace can name it for both: clone returns the number in it. */
+void step_fork(const struct step_fork *s)
+{
+	struct clone_args args = { .flags = CLONE_PARENT };
+	long pid;
+
+	(void)s;
+	pid = must(sys2(__NR_clone3, &args, sizeof args), "clone3");
+	if (pid > 0) {
+		send_message(MESSAGE_FORKED, (int32_t)pid, -1);
+		quit(0);
+	}
+	die_with_parent();
+}
+
+void step_become_root(const struct step_become_root *s)
+{
+	(void)s;
+	must(sys3(__NR_setresgid, 0, 0, 0), "setresgid");
+	must(sys3(__NR_setresuid, 0, 0, 0), "setresuid");
+	die_with_parent();
+}
+
+void step_host_name(const struct step_host_name *s)
+{
+	const char *name = text_at(s->name);
+
+	must(sys2(__NR_sethostname, name, length_of(name)), "sethostname");
+}
+
+void step_domain_name(const struct step_domain_name *s)
+{
+	const char *name = text_at(s->name);
+
+	must(sys2(__NR_setdomainname, name, length_of(name)), "setdomainname");
+}
+
+/* Interface requests are answered by any socket of the network namespace (netdevice(7)); a unix socket needs no
+ * protocol that the kernel may lack. */
+void step_loopback_up(const struct step_loopback_up *s)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+	long fd = must(sys3(__NR_socket, AF_UNIX_, SOCK_DGRAM_ | SOCK_CLOEXEC_, 0), "socket");
+
+	(void)s;
+	must(sys3(__NR_ioctl, fd, SIOCGIFFLAGS, &request), "ioctl SIOCGIFFLAGS");
+	request.ifr_flags |= IFF_UP;
+	must(sys3(__NR_ioctl, fd, SIOCSIFFLAGS, &request), "ioctl SIOCSIFFLAGS");
+	sys_close((int)fd);
+}

@@ -1,0 +1,255 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mount.c: trees of mounts. A tree is built detached, gets all its attributes, and is then attached to the
+ * descriptor of its mount point: nobody ever sees it half made, and no mount point is ever a string
+ * (fsopen(2), open_tree(2), mount_setattr(2), move_mount(2)).
+ */
+#include "stage.h"
+
+/* A directory's permissions in octal, for the parameter mode of tmpfs. */
+static void format_mode(char out[8], uint32_t mode)
+{
+	int n = 0;
+
+	out[n++] = '0';
+	for (int shift = 9; shift >= 0; shift -= 3)
+		out[n++] = (char)('0' + ((mode >> shift) & 7));
+	out[n] = '\0';
+}
+
+/* The kernel explains a refused parameter in the log of the file system context. */
+static _Noreturn void fail_with_log(int context, long error, const char *call)
+{
+	static char log[MESSAGE_DETAIL];
+	long n = sys3(__NR_read, context, log, sizeof log - 1);
+
+	log[n > 0 ? n : 0] = '\0';
+	fail_with(error, call, log);
+}
+
+static void set_parameter(int context, const char *key, const char *value)
+{
+	long r = sys5(__NR_fsconfig, context, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0);
+
+	if (r < 0)
+		fail_with_log(context, r, "fsconfig");
+}
+
+/* A new tmpfs over a directory takes the directory's permissions, unless the config gives a mode. */
+static void inherit_mode(int context, const char *path)
+{
+	struct stat st;
+	char mode[8];
+	long fd = open_below_root(path, O_PATH | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return; /* it will be made, with the mode that the kernel gives a tmpfs */
+	must(sys_fstat((int)fd, &st), "fstat");
+	sys_close((int)fd);
+	format_mode(mode, st.st_mode);
+	set_parameter(context, "mode", mode);
+}
+
+static int finish_mount(int context, uint64_t attributes)
+{
+	long r = sys5(__NR_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
+
+	if (r < 0)
+		fail_with_log(context, r, "fsconfig");
+	r = sys3(__NR_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+	if (r < 0)
+		fail_with_log(context, r, "fsmount");
+	sys_close(context);
+	return (int)r;
+}
+
+void step_new_mount(const struct step_new_mount *s)
+{
+	int context = (int)must(sys2(__NR_fsopen, text_at(s->type), FSOPEN_CLOEXEC), "fsopen");
+	const uint64_t *entry = list_at(s->parameters);
+
+	for (uint32_t i = 0; i + 1 < s->parameters.count; i += 2)
+		set_parameter(context, text_at((text)entry[i]), optional_text_at((text)entry[i + 1]));
+	if (s->inherit_mode)
+		inherit_mode(context, text_at(s->inherit_mode));
+	replace_fd(&reg.tree_fd, finish_mount(context, s->attributes));
+}
+
+/* A procfs of our own, attached nowhere: nothing in the container can lie over its files. */
+int open_procfs(void)
+{
+	return finish_mount((int)must(sys2(__NR_fsopen, "proc", FSOPEN_CLOEXEC), "fsopen"), 0);
+}
+
+void step_root_propagation(const struct step_root_propagation *s)
+{
+	struct mount_attr attr = { .propagation = s->propagation };
+
+	must(sys_mount_setattr(AT_FDCWD_, "/", AT_RECURSIVE_, &attr), "mount_setattr");
+}
+
+void step_rootfs(const struct step_rootfs *s)
+{
+	const char *path = optional_text_at(s->path);
+	long tree, dir = must(sys_openat2(AT_FDCWD_, path ? path : ".", O_PATH | O_DIRECTORY, 0), "openat2");
+
+	if (!(s->flags & ROOTFS_CLONE)) {
+		replace_fd(&reg.root_fd, (int)dir);
+		return;
+	}
+	tree = must(sys_open_tree((int)dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH_ | AT_RECURSIVE_), "open_tree");
+	must(sys_attach((int)tree, (int)dir), "move_mount");
+	sys_close((int)dir);
+	replace_fd(&reg.root_fd, (int)tree);
+}
+
+void step_take_tree(const struct step_take_tree *s)
+{
+	replace_fd(&reg.tree_fd, s->fd);
+}
+
+static int clone_tree(int fd, uint32_t recursive)
+{
+	unsigned int flags = OPEN_TREE_CLONE | AT_EMPTY_PATH_ | (recursive ? AT_RECURSIVE_ : 0);
+
+	return (int)must(sys_open_tree(fd, "", flags), "open_tree");
+}
+
+void step_clone_tree(const struct step_clone_tree *s)
+{
+	int fd = (int)must(open_below_root(text_at(s->path), O_PATH, 0), "openat2");
+
+	replace_fd(&reg.tree_fd, clone_tree(fd, s->recursive));
+	sys_close(fd);
+}
+
+void step_attributes(const struct step_attributes *s)
+{
+	struct mount_attr attr = { .attr_set = s->set, .attr_clr = s->clear, .propagation = s->propagation };
+
+	if (s->userns_fd >= 0)
+		attr.userns_fd = (uint64_t)s->userns_fd;
+	must(sys_mount_setattr(reg.tree_fd, "", AT_EMPTY_PATH_ | (s->recursive ? AT_RECURSIVE_ : 0), &attr), "mount_setattr");
+}
+
+/* Attaches a tree to path; the mount point is made as the kind of object that the tree's root is. */
+static void attach(int tree, const char *path, uint32_t flags)
+{
+	struct stat source, target;
+	uint32_t how = flags & ATTACH_NO_SYMLINKS ? WALK_NO_SYMLINKS : 0;
+	long point = open_below_root(path, O_PATH, flags & ATTACH_NO_SYMLINKS ? RESOLVE_NO_SYMLINKS : 0);
+
+	must(sys_fstat(tree, &source), "fstat");
+	if ((source.st_mode & S_IFMT) == S_IFDIR)
+		how |= WALK_DIRECTORY;
+	if (point == -ENOENT)
+		point = walk_below_root(path, how, 0755, NULL);
+	must(point, "openat2");
+	must(sys_fstat((int)point, &target), "fstat");
+	if (((source.st_mode & S_IFMT) == S_IFDIR) != ((target.st_mode & S_IFMT) == S_IFDIR))
+		fail(-ENOTDIR, (how & WALK_DIRECTORY) ? "directory on file" : "file on directory");
+	must(sys_attach(tree, (int)point), "move_mount");
+	sys_close((int)point);
+}
+
+void step_attach(const struct step_attach *s)
+{
+	attach(reg.tree_fd, text_at(s->path), s->flags);
+	replace_fd(&reg.tree_fd, -1);
+}
+
+void step_path_attributes(const struct step_path_attributes *s)
+{
+	struct mount_attr attr = { .attr_set = s->set, .attr_clr = s->clear, .propagation = s->propagation };
+	int fd = (int)must(open_below_root(text_at(s->path), O_PATH, 0), "openat2");
+
+	must(sys_mount_setattr(fd, "", AT_EMPTY_PATH_ | (s->recursive ? AT_RECURSIVE_ : 0), &attr), "mount_setattr");
+	sys_close(fd);
+}
+
+/* A path that is not there needs no protection; it can't come into being below a mount that is read-only. */
+static long open_optional(const char *path)
+{
+	long fd = open_below_root(path, O_PATH, 0);
+
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return -1;
+	return must(fd, "openat2");
+}
+
+void step_readonly_path(const struct step_readonly_path *s)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int tree, fd = (int)open_optional(text_at(s->path));
+
+	if (fd < 0)
+		return;
+	tree = clone_tree(fd, 1);
+	must(sys_mount_setattr(tree, "", AT_EMPTY_PATH_, &attr), "mount_setattr");
+	must(sys_attach(tree, fd), "move_mount");
+	sys_close(tree);
+	sys_close(fd);
+}
+
+/* The empty directory has room for nothing: one block, and no inode beside its root (with nr_inodes=1 some
+ * kernels refuse the mount). */
+void step_mask_source(const struct step_mask_source *s)
+{
+	int context = (int)must(sys2(__NR_fsopen, "tmpfs", FSOPEN_CLOEXEC), "fsopen");
+
+	set_parameter(context, "nr_blocks", "1");
+	set_parameter(context, "nr_inodes", "2");
+	set_parameter(context, "mode", "0555");
+	reg.empty_fd = finish_mount(context, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	reg.null_fd = s->null_fd;
+}
+
+/* The first use attaches the mask itself; from then on it is in our mount namespace and can be cloned (kernels
+ * before 6.15 clone no detached tree). */
+void step_mask_path(const struct step_mask_path *s)
+{
+	struct stat st;
+	int *mask, *used, fd = (int)open_optional(text_at(s->path));
+
+	if (fd < 0)
+		return;
+	must(sys_fstat(fd, &st), "fstat");
+	mask = (st.st_mode & S_IFMT) == S_IFDIR ? &reg.empty_fd : &reg.null_fd;
+	used = (st.st_mode & S_IFMT) == S_IFDIR ? &reg.empty_used : &reg.null_used;
+	if (*used) {
+		int tree = clone_tree(*mask, 0);
+
+		must(sys_attach(tree, fd), "move_mount");
+		sys_close(tree);
+	} else {
+		must(sys_attach(*mask, fd), "move_mount");
+		*used = 1;
+	}
+	sys_close(fd);
+}
+
+void step_unmount(const struct step_unmount *s)
+{
+	must(sys2(__NR_umount2, text_at(s->path), MNT_DETACH_), "umount2");
+}
+
+/* pivot_root(".", ".") puts the old root on top of the new one, from where it is detached (pivot_root(2)). */
+void step_pivot(const struct step_pivot *s)
+{
+	(void)s;
+	must(sys1(__NR_fchdir, reg.root_fd), "fchdir");
+	must(sys2(__NR_pivot_root, ".", "."), "pivot_root");
+	must(sys2(__NR_umount2, ".", MNT_DETACH_), "umount2");
+	must(sys1(__NR_chdir, "/"), "chdir");
+}
+
+void step_chroot(const struct step_chroot *s)
+{
+	must(sys1(__NR_fchdir, reg.root_fd), "fchdir");
+	if (s->flags & CHROOT_MOVE)
+		must(sys5(__NR_move_mount, reg.root_fd, "", AT_FDCWD_, "/", MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
+	must(sys1(__NR_chroot, "."), "chroot");
+	must(sys1(__NR_chdir, "/"), "chdir");
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rt-oci/rt/libcontainer"
+)
+
+var runCommand = &cli.Command{
+	Name: "run", Usage: "make a container, start it, wait for its end and remove it", ArgsUsage: "<container-id> [<bundle>] | <bundle>",
+	Flags: append(createFlags(),
+		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return as soon as the program has been executed"},
+		&cli.BoolFlag{Name: "keep", Usage: "leave the container stopped when its process has ended"},
+		&cli.BoolFlag{Name: "no-subreaper", Usage: "accepted for compatibility: rt never makes itself a subreaper"},
+	),
+	Action: func(ctx *cli.Context) error {
+		r, id, options, err := createArguments(ctx)
+		if err != nil {
+			return err
+		}
+		status, err := r.Run(id, libcontainer.RunOptions{
+			CreateOptions: options, Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep"),
+			BeforeWait: collectGarbage,
+		})
+		if err != nil {
+			return fmt.Errorf("run %s: %w", id, err)
+		}
+		if status != 0 {
+			return exitError{code: status}
+		}
+		return nil
+	},
+}
+
+// collectGarbage gives memory back before a long wait, and keeps it low from then on: main has turned the collector
+// off for the commands that end at once.
+func collectGarbage() {
+	debug.SetGCPercent(100)
+	debug.FreeOSMemory()
+}

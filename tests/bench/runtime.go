@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// runtime is one of the runtimes that are compared.
+type runtime struct {
+	name, path string
+	state      string // its --root
+	stderr     *os.File
+}
+
+// sample is what one piece of work cost: the time that passed, and the processor time (user and system) of the
+// runtime and of all descendants that it waited for.
+type sample struct {
+	wall, cpu time.Duration
+}
+
+func (s sample) plus(t sample) sample { return sample{s.wall + t.wall, s.cpu + t.cpu} }
+
+// prepare gives the runtime a state directory and a place for its messages.
+func (r *runtime) prepare(scratch string) error {
+	r.state = filepath.Join(scratch, "state-"+r.name)
+	if err := os.Mkdir(r.state, 0o700); err != nil {
+		return err
+	}
+	var err error
+	r.stderr, err = os.Create(filepath.Join(scratch, "stderr-"+r.name))
+	return err
+}
+
+// commandLimit ends a runtime that hangs.
+const commandLimit = 60 * time.Second
+
+func (r *runtime) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, r.path, append([]string{"--root", r.state}, args...)...)
+	cmd.Stderr = r.stderr
+	return cmd
+}
+
+// do runs one command of the runtime to its end.
+func (r *runtime) do(args ...string) (sample, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	cmd := r.command(ctx, args...)
+	begin := time.Now()
+	err := cmd.Run()
+	s := sample{wall: time.Since(begin)}
+	if err != nil {
+		return s, fmt.Errorf("%s %s: %w: %s", r.name, args[0], err, r.lastMessage())
+	}
+	s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return s, nil
+}
+
+// lastMessage is the last line that the runtime wrote to stderr.
+func (r *runtime) lastMessage() string {
+	content, err := os.ReadFile(r.stderr.Name())
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
+	return string(lines[len(lines)-1])
+}
+
+// run is `run` in the foreground.
+func (r *runtime) run(bundle, id string) (sample, error) {
+	return r.do("run", "--bundle", bundle, id)
+}
+
+// cycle is create, start and delete; waiting for the end of the program in between does not count.
+func (r *runtime) cycle(bundle, id string) (sample, error) {
+	pid, total, err := r.create(bundle, id)
+	if err != nil {
+		return total, err
+	}
+	started, err := r.do("start", id)
+	if err != nil {
+		return total, err
+	}
+	if err := await(pid); err != nil {
+		return total, err
+	}
+	deleted, err := r.do("delete", id)
+	return total.plus(started).plus(deleted), err
+}
+
+// create is `create`; it returns the pid of the container's init.
+func (r *runtime) create(bundle, id string) (int, sample, error) {
+	pidFile := filepath.Join(r.state, "..", "pid-"+id)
+	defer os.Remove(pidFile)
+	s, err := r.do("create", "--bundle", bundle, "--pid-file", pidFile, id)
+	if err != nil {
+		return 0, s, err
+	}
+	content, err := os.ReadFile(pidFile)
+	if err != nil {
+		return 0, s, err
+	}
+	pid, err := strconv.Atoi(string(content))
+	return pid, s, err
+}
+
+// remove kills the container, waits for its init (see subreaper) and deletes it.
+func (r *runtime) remove(id string, pid int) error {
+	if _, err := r.do("kill", id, "KILL"); err != nil {
+		return err
+	}
+	if err := await(pid); err != nil {
+		return err
+	}
+	_, err := r.do("delete", id)
+	return err
+}
+
+// discard removes what a failed piece of work may have left; that there is nothing is no fault.
+func (r *runtime) discard(id string) { _, _ = r.do("delete", "--force", id) }
+
+// createdBytes is what the container's memory group is charged with while the container is created. The kernel
+// charges ahead, up to 64 pages per processor, which is part of it.
+func (r *runtime) createdBytes(bundle, id string) (float64, error) {
+	pid, _, err := r.create(bundle, id)
+	if err != nil {
+		return 0, err
+	}
+	charged, readErr := chargedBytes(pid)
+	if err := r.remove(id, pid); err != nil {
+		return 0, err
+	}
+	return charged, readErr
+}
+
+// chargedBytes reads the memory group of a process, v1 or v2.
+func chargedBytes(pid int) (float64, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(content)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		name := groupRoot + fields[2] + "/memory.current"
+		if fields[1] == "memory" {
+			name = groupRoot + "/memory" + fields[2] + "/memory.usage_in_bytes"
+		}
+		if value, err := os.ReadFile(name); err == nil {
+			return strconv.ParseFloat(strings.TrimSpace(string(value)), 64)
+		}
+	}
+	return 0, errNoMemoryGroup
+}
+
+// residentBytes is the resident size of the runtime while it waits for a container in the foreground.
+func (r *runtime) residentBytes(bundle, id string) (float64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	cmd := r.command(ctx, "run", "--bundle", bundle, id)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		return 0, fmt.Errorf("%s run: the program does not come up: %w: %s", r.name, cmd.Wait(), r.lastMessage())
+	}
+	time.Sleep(20 * time.Millisecond) // let it come to rest
+	resident, readErr := statusBytes(cmd.Process.Pid, "VmRSS:")
+	_, killErr := r.do("kill", id, "KILL")
+	if killErr != nil {
+		return 0, killErr
+	}
+	_ = cmd.Wait() // 137: the program was killed
+	return resident, readErr
+}
+
+// statusBytes reads a value in kB of /proc/PID/status.
+func statusBytes(pid int, key string) (float64, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(content)) {
+		if value, ok := strings.CutPrefix(line, key); ok {
+			kilobytes, err := strconv.ParseFloat(strings.Fields(value)[0], 64)
+			return kilobytes * 1024, err
+		}
+	}
+	return 0, fmt.Errorf("read /proc/%d/status: no %s", pid, key)
+}
+
+// version is what `--version` says, on one line.
+func (r *runtime) version() string {
+	out, err := exec.Command(r.path, "--version").Output()
+	if err != nil {
+		return err.Error()
+	}
+	first, _, _ := strings.Cut(string(out), "\n")
+	return first
+}
+
+// subreaper makes this process the parent of the containers whose `create` has ended, as a container manager is.
+func subreaper() error {
+	const prSetChildSubreaper = 36
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
+		return fmt.Errorf("prctl PR_SET_CHILD_SUBREAPER: %w", errno)
+	}
+	return nil
+}
+
+// await waits for the end of an adopted process.
+func await(pid int) error {
+	for {
+		_, err := syscall.Wait4(pid, nil, 0, nil)
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	cgroupRoot  = "/sys/fs/cgroup"
+	hugetlbRoot = cgroupRoot + "/hugetlb"
+)
+
+// A machine is what decides which results can be expected.
+type machine struct {
+	cgroup   string // "v1" or "v2"
+	viewOnly bool   // v2 although v1 controllers exist: they are hidden from the programs
+	hugetlb  bool   // v1: the hugetlb hierarchy has to be mounted for the programs
+	features []string
+}
+
+// Names of the features that rows of the table may ask for.
+const (
+	featureCapabilities = "capabilities" // root has all capabilities that the kernel knows
+	featureHugetlb      = "hugetlb"      // v1 hierarchy with the hugetlb controller
+	featureNetwork      = "network"      // v1 hierarchies with net_cls and net_prio
+	featureSELinux      = "selinux"
+)
+
+func knownFeatures() []string {
+	return []string{featureCapabilities, featureHugetlb, featureNetwork, featureSELinux}
+}
+
+func (m machine) String() string {
+	kernel := "unknown kernel"
+	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		kernel = "Linux " + string(bytes.TrimSpace(release))
+	}
+	var lacking []string
+	for _, f := range knownFeatures() {
+		if m.lacks(f) {
+			lacking = append(lacking, f)
+		}
+	}
+	text := "cgroup " + m.cgroup
+	if m.viewOnly {
+		text += " (v1 hidden)"
+	}
+	text += ", " + kernel
+	if len(lacking) > 0 {
+		text += ", lacking: " + strings.Join(lacking, " ")
+	}
+	return text
+}
+
+func (m machine) has(feature string) bool { return slices.Contains(m.features, feature) }
+
+// lacks reports whether the feature is missing, of those that make a difference with this version of cgroup.
+func (m machine) lacks(feature string) bool {
+	v1Only := feature == featureHugetlb || feature == featureNetwork
+	return !m.has(feature) && (m.cgroup == "v1" || !v1Only)
+}
+
+// probeMachine finds out what the programs will see with the cgroup version wanted: "auto", "v1" or "v2".
+func probeMachine(wanted string) (machine, error) {
+	v1 := exists(filepath.Join(cgroupRoot, "memory")) || exists(filepath.Join(cgroupRoot, "pids"))
+	m := machine{cgroup: wanted}
+	switch wanted {
+	case "auto":
+		m.cgroup = "v2"
+		if v1 {
+			m.cgroup = "v1"
+		}
+	case "v1":
+		if !v1 {
+			return m, fmt.Errorf("probe control groups: no v1 controller is mounted below %s", cgroupRoot)
+		}
+	case "v2":
+		m.viewOnly = v1
+	default:
+		return m, fmt.Errorf("probe control groups: unknown version %q (auto, v1 or v2)", wanted)
+	}
+	full, err := allCapabilities()
+	if err != nil {
+		return m, err
+	}
+	if full {
+		m.features = append(m.features, featureCapabilities)
+	}
+	if exists("/sys/fs/selinux/enforce") {
+		m.features = append(m.features, featureSELinux)
+	}
+	if m.cgroup == "v1" {
+		m.probeV1()
+	}
+	return m, nil
+}
+
+// probeV1 tries to mount the hugetlb hierarchy, which succeeds only where cgroup v2 does not use the controller.
+func (m *machine) probeV1() {
+	if exists(filepath.Join(cgroupRoot, "net_cls")) && exists(filepath.Join(cgroupRoot, "net_prio")) {
+		m.features = append(m.features, featureNetwork)
+	}
+	if exists(filepath.Join(hugetlbRoot, "cgroup.procs")) {
+		m.features = append(m.features, featureHugetlb)
+		return
+	}
+	m.hugetlb = true
+	m.hugetlb = inPrivateMounts(m.mountCgroups) == nil
+	if m.hugetlb {
+		m.features = append(m.features, featureHugetlb)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// allCapabilities reports whether root's bounding set is complete.
+func allCapabilities() (bool, error) {
+	last, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if err != nil {
+		return false, fmt.Errorf("probe capabilities: %w", err)
+	}
+	n, err := strconv.Atoi(string(bytes.TrimSpace(last)))
+	if err != nil {
+		return false, fmt.Errorf("probe capabilities: %w", err)
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false, fmt.Errorf("probe capabilities: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(status), "\nCapBnd:\t")
+	field, _, _ := strings.Cut(rest, "\n")
+	bounding, err := strconv.ParseUint(field, 16, 64)
+	if err != nil {
+		return false, fmt.Errorf("probe capabilities: %w", err)
+	}
+	return bounding == 1<<(n+1)-1, nil
+}
+
+// mountCgroups gives the calling thread's mount namespace the view of control groups that the programs shall have.
+func (m machine) mountCgroups() error {
+	if m.viewOnly {
+		if err := syscall.Unmount(cgroupRoot, syscall.MNT_DETACH); err != nil {
+			return fmt.Errorf("hide v1: unmount %s: %w", cgroupRoot, err)
+		}
+		if err := syscall.Mount("cgroup2", cgroupRoot, "cgroup2", 0, ""); err != nil {
+			return fmt.Errorf("hide v1: mount %s: %w", cgroupRoot, err)
+		}
+	}
+	if !m.hugetlb {
+		return nil
+	}
+	if err := os.Mkdir(hugetlbRoot, 0o755); err != nil && !os.IsExist(err) {
+		return fmt.Errorf("mount the hugetlb hierarchy: %w", err)
+	}
+	if err := syscall.Mount("cgroup", hugetlbRoot, "cgroup", 0, "hugetlb"); err != nil {
+		return fmt.Errorf("mount the hugetlb hierarchy on %s: %w", hugetlbRoot, err)
+	}
+	return nil
+}
+
+// release takes back what mountCgroups has changed for the whole machine: the directory, and the hugetlb hierarchy,
+// whose line in everybody's /proc/PID/cgroup other runtimes stumble over. The kernel keeps an unmounted hierarchy as
+// long as removed groups are not freed yet, and drops it with the first unmount after that.
+func (m machine) release() {
+	if !m.hugetlb {
+		return
+	}
+	defer func() { _ = syscall.Rmdir(hugetlbRoot) }()
+	for range 20 {
+		for deadline := time.Now().Add(250 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if !hierarchyExists("hugetlb") {
+				return
+			}
+		}
+		if err := inPrivateMounts(m.mountCgroups); err != nil {
+			return
+		}
+	}
+}
+
+// hierarchyExists reports whether a v1 hierarchy has the controller, mounted or not.
+func hierarchyExists(controller string) bool {
+	data, err := os.ReadFile("/proc/cgroups")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == controller {
+			return fields[1] != "0"
+		}
+	}
+	return false
+}

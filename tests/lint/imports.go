@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"go/ast"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// importDirection keeps main → libcontainer → leaves → sys: a reader of a leaf has read all that it depends on when
+// he has read sys, and a leaf can be tested alone.
+//
+//	libcontainer/sys   imports nothing of the module
+//	nsenter            imports sys
+//	libcontainer/LEAF  imports sys, and nsenter for the numbers of the wire
+//	libcontainer       imports all of these
+//	main               imports libcontainer and what is below it
+func importDirection(s *source) []finding {
+	if s.syntax == nil || strings.HasPrefix(s.path, "tests/") || strings.HasPrefix(s.path, "build/") {
+		return nil
+	}
+	from := path.Dir(s.path)
+	var found []finding
+	for _, spec := range s.syntax.Imports {
+		to, ok := inModule(spec)
+		if !ok || to == from || allowedImport(from, to) {
+			continue
+		}
+		found = append(found, s.at(spec.Pos(), "%s must not import %s: imports go main → libcontainer → leaf → sys", from, to))
+	}
+	return found
+}
+
+// allowedImport tells whether a package directory of the module may import another one.
+func allowedImport(from, to string) bool {
+	const sys, wire, host = "libcontainer/sys", "nsenter", "libcontainer"
+	switch {
+	case strings.HasPrefix(to, "tests/"):
+		return false
+	case from == ".":
+		return to != "."
+	case from == host:
+		return to != "."
+	case from == sys:
+		return false
+	case from == wire:
+		return to == sys
+	}
+	return to == sys || to == wire
+}
+
+// inModule gives the directory of an imported package of this module.
+func inModule(spec *ast.ImportSpec) (string, bool) {
+	name := importPath(spec)
+	if name == modulePath {
+		return ".", true
+	}
+	return strings.CutPrefix(name, modulePath+"/")
+}
+
+func importPath(spec *ast.ImportSpec) string {
+	name, err := strconv.Unquote(spec.Path.Value)
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// importRule forbids packages in part of the tree.
+type importRule struct {
+	under    string   // a directory, "" for everything that is linked into rt
+	homes    []string // directories where they are allowed all the same
+	packages []string
+	reason   string
+}
+
+var importRules = []importRule{
+	{
+		under:    "libcontainer/plan",
+		packages: []string{"os", "os/exec", "os/user", "net", "syscall", "time"},
+		reason:   "the planner is a pure function of the config and the probed host; I/O belongs to libcontainer",
+	},
+	{
+		homes:    []string{"libcontainer/sys", "libcontainer/plan", "nsenter"}, // plan lays out the structures of the wire
+		packages: []string{"unsafe"},
+		reason:   "raw memory and raw system calls stay in libcontainer/sys",
+	},
+	{
+		packages: []string{"regexp"},
+		reason:   "rt starts for every command: a switch or a small table costs nothing at start-up",
+	},
+	{
+		packages: []string{"io/ioutil", "log", "log/slog", "plugin", "testing"},
+		reason:   "rt has one logger, and tests are not linked",
+	},
+}
+
+// forbiddenImports applies importRules to what is linked into rt.
+func forbiddenImports(s *source) []finding {
+	if s.syntax == nil || s.isTest() || s.isIgnored() {
+		return nil
+	}
+	directory := path.Dir(s.path)
+	var found []finding
+	for _, spec := range s.syntax.Imports {
+		for _, rule := range importRules {
+			if !below(directory, rule.under) || slices.Contains(rule.homes, directory) {
+				continue
+			}
+			if slices.Contains(rule.packages, importPath(spec)) {
+				found = append(found, s.at(spec.Pos(), "%s must not import %s: %s", directory, importPath(spec), rule.reason))
+			}
+		}
+	}
+	return found
+}
+
+// below tells whether directory is top or below it; everything is below "".
+func below(directory, top string) bool {
+	return top == "" || directory == top || strings.HasPrefix(directory, top+"/")
+}
+
+// isIgnored tells a program of the build, such as a generator, which no package contains.
+func (s *source) isIgnored() bool {
+	return slices.Contains(s.lines, "//go:build ignore")
+}
