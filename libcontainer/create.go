@@ -55,7 +55,7 @@ func (r *Runtime) make(id string, o CreateOptions, wait bool) (*creation, error)
 		return nil, err
 	}
 	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o}
-	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.makeStateDir, n.makeCgroup} {
+	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.makeStateDir, n.makeCgroup} {
 		if err := step(); err != nil {
 			return nil, n.fail(err)
 		}
@@ -90,19 +90,29 @@ func (n *creation) loadConfig() error {
 	if n.spec, err = spec.Load(n.config); err != nil {
 		return fmt.Errorf("load %q: %w", path, err)
 	}
-	warnings, err := spec.Validate(n.spec, bundle)
-	if err != nil {
-		return fmt.Errorf("check %q: %w", path, err)
-	}
-	for _, w := range warnings {
-		n.c.runtime.Log.Warnf("%s", w)
-	}
 	s := &n.c.saved
 	s.Bundle, s.OCIVersion, s.Annotations, s.Owner = bundle, specs.Version, n.spec.Annotations, os.Getuid()
 	s.NoProcess = n.spec.Process == nil
 	s.SharedPIDs = !hasPrivate(n.spec, specs.PIDNamespace)
 	if h := n.spec.Hooks; h != nil {
 		s.Hooks = len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0
+	}
+	return nil
+}
+
+// checkConfig refuses what can't be done as it is asked for, before anything is made.
+func (n *creation) checkConfig() error {
+	warnings, err := spec.Validate(n.spec, n.c.saved.Bundle)
+	if err != nil {
+		return fmt.Errorf("check %q: %w", filepath.Join(n.c.saved.Bundle, configName), err)
+	}
+	for _, w := range warnings {
+		n.c.runtime.Log.Warnf("%s", w)
+	}
+	if n.spec.Linux.Resources != nil {
+		if err := cgroup.CheckDeviceRules(n.spec.Linux.Resources.Devices); err != nil {
+			return err
+		}
 	}
 	return n.checkTerminal()
 }
@@ -126,8 +136,12 @@ func (n *creation) checkTerminal() error {
 	return nil
 }
 
-// findRootfs looks the root file system up; a link to it is followed once, here.
+// findRootfs looks the root file system up; a link to it is followed once, here: what is checked afterwards is
+// checked against the place that is used.
 func (n *creation) findRootfs() error {
+	if n.spec.Root == nil || n.spec.Root.Path == "" {
+		return nil // checkConfig says so, after what is more basic
+	}
 	path := n.spec.Root.Path
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(n.c.saved.Bundle, path)
@@ -143,7 +157,7 @@ func (n *creation) findRootfs() error {
 	if !info.IsDir() {
 		return fmt.Errorf("root.path %q: not a directory", n.spec.Root.Path)
 	}
-	n.c.saved.Rootfs = resolved
+	n.c.saved.Rootfs, n.spec.Root.Path = resolved, resolved
 	return nil
 }
 
@@ -158,11 +172,11 @@ func (n *creation) makeStateDir() error {
 		}
 		return fmt.Errorf("make state directory %q: %w", n.c.dir(), err)
 	}
-	n.onFailure(n.removeStateDir)
 	if err := n.c.acquire(); err != nil {
 		return err
 	}
 	n.onFailure(n.c.release)
+	n.onFailure(n.removeStateDir)
 	return writeNew(n.c.file(configName), n.config, 0o600)
 }
 
@@ -172,14 +186,15 @@ func (n *creation) removeStateDir() {
 	}
 }
 
-// makeCgroup makes the control group. Its paths are saved before it exists.
+// makeCgroup makes the control group. Its paths are saved before it exists, for delete after a rt that was killed; that
+// it is ours, and what may be killed in it, only afterwards: it may turn out to be another container's.
 func (n *creation) makeCgroup() error {
 	layout, err := cgroup.Detect()
 	if err != nil {
 		return err
 	}
 	if n.group, err = layout.Place(n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
-		return fmt.Errorf("linux.cgroupsPath: %w", err)
+		return err
 	}
 	n.c.saved.CgroupPaths = n.group.Paths()
 	if err := n.c.save(); err != nil {
@@ -189,21 +204,28 @@ func (n *creation) makeCgroup() error {
 		return fmt.Errorf("make control group: %w", err)
 	}
 	n.onFailure(n.removeCgroup)
-	n.c.saved.CgroupKept = n.group.Kept()
+	n.c.saved.CgroupKept, n.c.saved.CgroupOurs = n.group.Kept(), true
+	return n.c.save()
+}
+
+// removeCgroup also ends what hooks may have left running in the group.
+func (n *creation) removeCgroup() {
+	err := n.group.Kill(unix.SIGKILL)
+	if err == nil {
+		err = n.group.Rollback(removeDeadline)
+	}
+	if err != nil {
+		n.c.runtime.Log.Warnf("remove control group: %v", err)
+	}
+}
+
+// setDevices limits the group to its devices, while the stage is at work already.
+func (n *creation) setDevices() error {
 	var rules []specs.LinuxDeviceCgroup
 	if n.spec.Linux.Resources != nil {
 		rules = n.spec.Linux.Resources.Devices
 	}
-	if err := n.group.SetDevices(rules); err != nil {
-		return fmt.Errorf("linux.resources.devices: %w", err)
-	}
-	return nil
-}
-
-func (n *creation) removeCgroup() {
-	if err := n.group.Remove(removeDeadline); err != nil {
-		n.c.runtime.Log.Warnf("remove control group: %v", err)
-	}
+	return n.group.SetDevices(rules)
 }
 
 // execute plans the container, starts the stage and serves it until it is ready.
@@ -230,6 +252,9 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	n.onFailure(n.stage.kill)
+	if err := n.setDevices(); err != nil {
+		return err
+	}
 	return n.serve(p)
 }
 

@@ -25,8 +25,13 @@ func (r *Runtime) Delete(id string, force bool) error {
 	if !force || errors.Is(err, ErrNotExist) || errors.Is(err, ErrInvalidID) {
 		return err
 	}
-	r.Log.Warnf("delete %s: %v", id, err)
-	return (&Container{runtime: r, saved: savedState{ID: id}}).removeStateDir()
+	r.Log.Warnf("delete %s: %v: its processes and control group are not known", id, err)
+	c = &Container{runtime: r, saved: savedState{ID: id}}
+	if err := c.acquire(); err != nil {
+		return err
+	}
+	defer c.release()
+	return c.removeStateDir()
 }
 
 // Delete removes a container that has stopped, or one that was created and not started (runtime.md, "Delete"; the
@@ -36,6 +41,24 @@ func (c *Container) Delete(force bool) error {
 		return err
 	}
 	defer c.release()
+	return c.deleteLocked(force)
+}
+
+// deleteAfterRun removes the container that we have run, if it still is that: meanwhile somebody may have deleted it
+// and made another one with its id.
+func (c *Container) deleteAfterRun() error {
+	pid, start := c.saved.InitPID, c.saved.InitStart
+	if err := c.acquireLoaded(); err != nil {
+		return err
+	}
+	defer c.release()
+	if c.saved.InitPID != pid || c.saved.InitStart != start {
+		return ErrNotExist
+	}
+	return c.deleteLocked(false)
+}
+
+func (c *Container) deleteLocked(force bool) error {
 	if status := c.deletableStatus(); !force && status != specs.StateStopped && status != specs.StateCreated {
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s (use --force to kill it)", c.saved.ID, status)
 	}
@@ -72,7 +95,11 @@ func (c *Container) destroy() error {
 	if err != nil {
 		return err
 	}
-	if group != nil {
+	if group != nil && !c.saved.CgroupOurs {
+		for _, path := range c.saved.CgroupPaths {
+			_ = unix.Rmdir(path) // it goes if it is empty: nobody's, or ours by the moment that rt was killed in
+		}
+	} else if group != nil {
 		if err := group.Kill(unix.SIGKILL); err != nil {
 			return err
 		}

@@ -49,7 +49,10 @@ func openFile(f *plan.File, tasks []*os.File, dir string) (int, error) {
 		return openNamespace(f)
 	case plan.FileTree:
 		fd, err := sys.CloneTree(f.Path, f.Recursive)
-		return fd, explainSource(err)
+		if errors.Is(err, unix.ENOENT) {
+			err = fmt.Errorf("%w (%s)", err, sourceHint(f.Path))
+		}
+		return fd, err
 	case plan.FileNull, plan.FileDevice:
 		return openDevice(f)
 	case plan.FileTasks:
@@ -123,11 +126,4 @@ func makeFifo(path string) (int, error) {
 		return -1, fmt.Errorf("mkfifo %q: %w", path, err)
 	}
 	return sys.Open(path, unix.O_RDWR|unix.O_NOFOLLOW)
-}
-
-func explainSource(err error) error {
-	if errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("%w (the source of a bind mount is looked up on the host)", err)
-	}
-	return err
 }

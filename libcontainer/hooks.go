@@ -66,7 +66,7 @@ func (r *hookRunner) inContainer(kind string, hooks []specs.Hook, where plan.Hoo
 		return r.start(&h, where, [3]uintptr{stdin.Fd(), stdout.Fd(), stderr.Fd()})
 	}}
 	if where == plan.HookInContainer && r.spec.Process != nil {
-		options.Env = r.spec.Process.Env
+		options.Env = append([]string{}, r.spec.Process.Env...) // never nil: that would be rt's own
 	}
 	return hook.Run(kind, hooks, state, options)
 }
@@ -116,6 +116,9 @@ func (s *stage) awaitExecute(p *plan.Plan) error {
 		if err := s.follow(int(m.Value)); err != nil { // MessageForked is the only one that such a plan has
 			return err
 		}
+		if err := s.answer(""); err != nil {
+			return err
+		}
 	}
 }
 
@@ -138,9 +141,10 @@ func (n *creation) runPoststop() { n.c.runPoststop(n.spec) }
 
 // runPoststop runs the poststop hooks of a container that is gone. Their failures are only told.
 func (c *Container) runPoststop(s *specs.Spec) {
-	if s.Hooks == nil || len(s.Hooks.Poststop) == 0 {
+	if c.poststopped || s.Hooks == nil || len(s.Hooks.Poststop) == 0 {
 		return
 	}
+	c.poststopped = true
 	r := &hookRunner{c: c, spec: s}
 	state, err := r.state(specs.StateStopped, 0)
 	if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/rt-oci/rt/libcontainer/spec"
 	"github.com/rt-oci/rt/libcontainer/sys"
 	"github.com/rt-oci/rt/libcontainer/terminal"
+	"github.com/rt-oci/rt/nsenter"
 )
 
 // applyProcess sets from outside what the container's process need not do itself. The stage waits meanwhile, so that
@@ -48,6 +49,9 @@ func applyProcess(pid int, p *specs.Process) error {
 // passwdBytesMax bounds what is read of a container's /etc/passwd: it is not ours, and may be anything.
 const passwdBytesMax = 1 << 20
 
+// homeBytesMax is what an answer to the stage has room for, less "HOME=" and a NUL.
+const homeBytesMax = nsenter.MessageDetail - len("HOME=") - 1
+
 // homeDirectory looks the home of a user up in the container's /etc/passwd (passwd(5)); "/" without an entry.
 // Only the numeric id counts: a line whose name is a number says nothing about that number.
 func homeDirectory(passwd int, uid uint32) string {
@@ -65,7 +69,7 @@ func homeDirectory(passwd int, uid uint32) string {
 		if len(fields) <= homeField || string(fields[uidField]) != want {
 			continue
 		}
-		if home := fields[homeField]; len(home) > 0 && home[0] == '/' && len(home) < unix.PathMax && bytes.IndexByte(home, 0) < 0 {
+		if home := fields[homeField]; len(home) > 0 && home[0] == '/' && len(home) < homeBytesMax && bytes.IndexByte(home, 0) < 0 {
 			return string(home)
 		}
 		return "/"

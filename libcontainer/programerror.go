@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"runtime"
 	"strings"
@@ -70,15 +69,15 @@ func findProgram(p *specs.Process, root int) (string, int) {
 		if !path.IsAbs(at) {
 			at = path.Join(p.Cwd, at)
 		}
-		if fd, err := sys.OpenInRoot(root, at, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY); err == nil {
+		if fd, err := sys.OpenRegularInRoot(root, at); err == nil {
 			return candidate, fd
 		}
 	}
 	return p.Args[0], -1
 }
 
-// programHeadBytes is as much as the kernel looks at (BINPRM_BUF_SIZE) for a script's first line.
-const programHeadBytes = 256
+// programHeadBytes is as much as is looked at of a program: its first line, or its ELF headers.
+const programHeadBytes = 4096
 
 func programHint(file, root int, errno unix.Errno) string {
 	head, err := sys.ReadBounded(file, programHeadBytes)
@@ -89,7 +88,7 @@ func programHint(file, root int, errno unix.Errno) string {
 	case bytes.HasPrefix(head, []byte("#!")):
 		return scriptHint(head, root)
 	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
-		return elfHint(head, file, root)
+		return elfHint(head, root)
 	case errno == unix.ENOEXEC:
 		return "it is neither an ELF program nor a script with #! in its first line"
 	}
@@ -99,11 +98,13 @@ func programHint(file, root int, errno unix.Errno) string {
 // scriptHint names the interpreter of a script, if that is what is missing.
 func scriptHint(head []byte, root int) string {
 	line, _, _ := bytes.Cut(head[len("#!"):], []byte("\n"))
-	interpreter, _, _ := strings.Cut(strings.TrimLeft(string(line), " \t"), " ")
+	interpreter := strings.TrimLeft(string(line), " \t")
+	if i := strings.IndexAny(interpreter, " \t"); i >= 0 {
+		interpreter = interpreter[:i]
+	}
 	if strings.HasSuffix(interpreter, "\r") {
 		return fmt.Sprintf("its first line ends in CR LF, so the kernel looks for an interpreter %q", interpreter)
 	}
-	interpreter = strings.TrimRight(interpreter, "\t")
 	return missing(root, interpreter, "the interpreter %q in its first line")
 }
 
@@ -120,7 +121,7 @@ func missing(root int, name, what string) string {
 }
 
 // elfHint compares the machine and looks for the dynamic loader.
-func elfHint(head []byte, fd, root int) string {
+func elfHint(head []byte, root int) string {
 	const machineAt = 18 // e_machine of elf(5)
 	if len(head) < machineAt+2 {
 		return "its ELF header is cut off"
@@ -133,13 +134,7 @@ func elfHint(head []byte, fd, root int) string {
 	if !runsHere(machine) {
 		return fmt.Sprintf("it is built for %s, this machine is %s", strings.TrimPrefix(machine.String(), "EM_"), runtime.GOARCH)
 	}
-	duplicate, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return ""
-	}
-	file := os.NewFile(uintptr(duplicate), "program")
-	defer file.Close()
-	if loader := elfLoader(file); loader != "" {
+	if loader := elfLoader(head, order); loader != "" {
 		return missing(root, loader, "its dynamic loader %q")
 	}
 	return ""
@@ -155,21 +150,28 @@ func runsHere(machine elf.Machine) bool {
 	return true
 }
 
-// elfLoader returns what PT_INTERP names.
-func elfLoader(file *os.File) string {
-	program, err := elf.NewFile(file)
-	if err != nil {
+// elfLoader returns what PT_INTERP names, if it lies in the head of a 64-bit file, as it usually does. debug/elf would
+// find more, but is not made for files of an enemy.
+func elfLoader(head []byte, order binary.ByteOrder) string {
+	const headerSize, entrySize = 64, 56 // Elf64_Ehdr, Elf64_Phdr
+	if len(head) < headerSize || elf.Class(head[elf.EI_CLASS]) != elf.ELFCLASS64 {
 		return ""
 	}
-	for _, segment := range program.Progs {
-		if segment.Type != elf.PT_INTERP || segment.Filesz >= unix.PathMax {
-			continue
-		}
-		name := make([]byte, segment.Filesz)
-		if _, err := segment.ReadAt(name, 0); err != nil {
+	table, count := order.Uint64(head[32:]), order.Uint16(head[56:])
+	for i := range uint64(count) {
+		at := table + i*entrySize
+		if table > programHeadBytes || at+entrySize > uint64(len(head)) {
 			return ""
 		}
-		return strings.TrimRight(string(name), "\x00")
+		entry := head[at:]
+		offset, size := order.Uint64(entry[8:]), order.Uint64(entry[32:])
+		if elf.ProgType(order.Uint32(entry)) != elf.PT_INTERP {
+			continue
+		}
+		if offset > uint64(len(head)) || size > uint64(len(head))-offset {
+			return ""
+		}
+		return strings.TrimRight(string(head[offset:offset+size]), "\x00")
 	}
 	return ""
 }

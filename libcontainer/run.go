@@ -28,6 +28,10 @@ type RunOptions struct {
 // needed. In the foreground it then waits, removes the container and returns the exit status of its process, 128
 // plus the number of the signal that ended it; Detach returns 0 at once.
 func (r *Runtime) Run(id string, o RunOptions) (int, error) {
+	var signals *terminal.Signals
+	if !o.Detach {
+		signals = terminal.CatchSignals()
+	}
 	n, err := r.make(id, o.CreateOptions, false)
 	if err != nil {
 		return 0, err
@@ -50,9 +54,17 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 		n.stage.close()
 		return 0, nil
 	}
-	o.BeforeWait()
+	signals.ForwardTo(n.stage.pidFD)
+	n.c.release() // others may now signal, look, or delete
+	if ended, err := sys.WaitProcess(n.stage.pidFD, briefMilliseconds); err == nil && !ended {
+		signals.CatchOthers()
+		o.BeforeWait()
+	}
 	return n.wait(attach, o.Keep)
 }
+
+// briefMilliseconds is how long a process may live without our preparing for a long wait.
+const briefMilliseconds = 50
 
 // checkRun refuses what create can do, but run can't.
 func (n *creation) checkRun(detach bool) error {
@@ -108,13 +120,9 @@ func (n *creation) executeError(m *nsenter.Message, root int) error {
 	return stepError(n.planned, m)
 }
 
-// wait is the foreground: it passes signals on, waits for the container's process, and cleans up.
+// wait waits for the container's process and cleans up.
 func (n *creation) wait(attach *terminal.Attach, keep bool) (int, error) {
-	n.c.release() // others may now signal, look, or delete
-	stop := terminal.Forward(n.stage.pidFD)
-	defer stop()
 	status, err := sys.Reap(n.stage.pid)
-	n.stage.close()
 	if err != nil {
 		return 0, err
 	}
@@ -124,7 +132,7 @@ func (n *creation) wait(attach *terminal.Attach, keep bool) (int, error) {
 		}
 	}
 	if !keep {
-		if err := n.c.Delete(false); err != nil && !errors.Is(err, ErrNotExist) {
+		if err := n.c.deleteAfterRun(); err != nil && !errors.Is(err, ErrNotExist) {
 			return 0, fmt.Errorf("clean up: %w", err)
 		}
 	}

@@ -79,6 +79,8 @@ type Container struct {
 	runtime *Runtime
 	saved   savedState
 	lock    *os.File // flock on the state directory, while a command changes the container
+
+	poststopped bool // the poststop hooks have run
 }
 
 // ID returns the container's id.
@@ -141,12 +143,23 @@ func (c *Container) acquire() error {
 			break
 		}
 	}
+	if err == nil && !c.isPresent(dir) {
+		err = ErrNotExist
+	}
 	if err != nil {
 		dir.Close()
 		return fmt.Errorf("lock state directory: %w", err)
 	}
 	c.lock = dir
 	return nil
+}
+
+// isPresent says that dir is still what the path leads to: while we waited for the lock the container may have been
+// deleted, and another one with its id be made.
+func (c *Container) isPresent(dir *os.File) bool {
+	var have, there unix.Stat_t
+	return unix.Fstat(int(dir.Fd()), &have) == nil && unix.Lstat(c.dir(), &there) == nil &&
+		have.Dev == there.Dev && have.Ino == there.Ino
 }
 
 // acquireLoaded takes the lock and then reads the state again: it may have changed, or be gone, since it was loaded.

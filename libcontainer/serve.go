@@ -101,7 +101,7 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 	case nsenter.MessageTimeOffsets:
 		return n.answerAfter(writeTimeOffsets(n.stage.pid, n.spec.Linux.TimeOffsets))
 	case nsenter.MessageForked:
-		return n.stage.follow(int(m.Value))
+		return n.answerAfter(n.stage.follow(int(m.Value)))
 	case nsenter.MessageHooks:
 		return n.answerAfter(n.runCreateHooks())
 	case nsenter.MessageDescriptor:

@@ -87,11 +87,11 @@ func (c *Container) wake() error {
 	defer unix.Close(fifo)
 	root := openRoot(c.saved.InitPID)
 	defer unix.Close(root)
-	if err := unix.Unlink(c.file(fifoName)); err != nil {
-		return fmt.Errorf("remove exec.fifo: %w", err)
-	}
 	if _, err := unix.Write(fifo, []byte{1}); err != nil {
 		return fmt.Errorf("wake the container's init: %w", err)
+	}
+	if err := unix.Unlink(c.file(fifoName)); err != nil {
+		return fmt.Errorf("remove exec.fifo: %w", err)
 	}
 	err = c.awaitResult(result, root)
 	_, _ = unix.Write(fifo, []byte{1}) // the stage waits for it if it has sent an error, but not for long

@@ -37,6 +37,7 @@ type savedState struct {
 	Owner          int               `json:"owner"`
 	Annotations    map[string]string `json:"annotations,omitempty"`
 	CgroupPaths    map[string]string `json:"cgroup_paths"`
+	CgroupOurs     bool              `json:"cgroup_ours"`           // create has found the group free and taken it
 	CgroupKept     []string          `json:"cgroup_kept,omitempty"` // that were there before us
 	NamespacePaths map[string]string `json:"namespace_paths,omitempty"`
 	SharedPIDs     bool              `json:"shared_pids,omitempty"` // no pid namespace of its own
@@ -123,8 +124,13 @@ func writeAtomically(path string, data []byte, mode uint32) error {
 
 // writeNew writes a file of which nobody else may have made a link or a device.
 func writeNew(path string, data []byte, mode uint32) error {
-	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Open(path, flags, mode)
+	if err == unix.EEXIST { // left by one that was killed
+		if err = unix.Unlink(path); err == nil {
+			fd, err = unix.Open(path, flags, mode)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("create %q: %w", path, err)
 	}

@@ -66,13 +66,24 @@ func (c *Container) Status() specs.ContainerState {
 	if !c.initAlive() {
 		return specs.StateStopped
 	}
-	if _, err := os.Lstat(c.file(fifoName)); err == nil {
+	if c.waitsForStart() {
 		return specs.StateCreated
 	}
 	if frozen, err := c.frozen(); err == nil && frozen {
 		return StatusPaused
 	}
 	return specs.StateRunning
+}
+
+// waitsForStart says that the stage holds exec.fifo open. The file alone says less: a `start` that was killed may have
+// left it.
+func (c *Container) waitsForStart() bool {
+	fd, err := unix.Open(c.file(fifoName), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
 }
 
 func (c *Container) frozen() (bool, error) {
@@ -129,6 +140,9 @@ func (c *Container) openInit() (int, error) {
 	}
 	fd, err := unix.PidfdOpen(c.saved.InitPID, 0)
 	if err != nil {
+		if !c.initAlive() { // the number may by now be that of a thread, which has no pidfd
+			err = unix.ESRCH
+		}
 		return -1, err
 	}
 	if !c.initAlive() { // looked at after the pidfd was opened: now the number can't change its owner unseen

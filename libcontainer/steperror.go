@@ -50,7 +50,7 @@ func stepError(p *plan.Plan, m *nsenter.Message) error {
 		err = fmt.Errorf("%w (%s)", err, hint)
 	}
 	if entry.Member == "" {
-		return fmt.Errorf("%T: %w", entry.Step, err)
+		return fmt.Errorf("%s: %w", plan.Name(entry.Step), err)
 	}
 	return fmt.Errorf("%s: %w", entry.Member, err)
 }
@@ -63,6 +63,14 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		return attachHint(&s, errno, messageText(m.Call[:]))
 	case plan.NewMount:
 		return newMountHint(&s, errno)
+	case plan.CloneTree:
+		if errno == unix.ENOENT && s.Flags&nsenter.CloneFromOldRoot != 0 {
+			return sourceHint(s.Path)
+		}
+	case plan.Attributes:
+		if errno == unix.EPERM {
+			return "in a user namespace, ro, nosuid, nodev, noexec and access times of a host's mount can't be cleared: leave the option out"
+		}
 	case plan.Sysctl:
 		if errno == unix.ENOENT {
 			return "this kernel, or this kind of namespace, has no such sysctl"
@@ -93,6 +101,10 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		}
 	}
 	return ""
+}
+
+func sourceHint(path string) string {
+	return fmt.Sprintf("the source %q of a bind mount is looked up on the host, a relative one in the bundle", path)
 }
 
 func attachHint(s *plan.Attach, errno unix.Errno, call string) string {

@@ -36,9 +36,8 @@ void step_make_node(const struct step_make_node *s)
 	if (r < 0 && r != -EEXIST)
 		fail(r, "mknodat");
 	fd = (int)must(sys_openat2(dir, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH), "openat2");
-	if (r < 0)
-		check_node(fd, s);
-	else if (s->uid != 0 || s->gid != 0)
+	check_node(fd, s);
+	if (r == 0 && (s->uid != 0 || s->gid != 0))
 		must(sys5(__NR_fchownat, fd, "", s->uid, s->gid, AT_EMPTY_PATH_), "fchownat");
 	sys_close(fd);
 	sys_close(dir);

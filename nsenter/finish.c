@@ -5,14 +5,9 @@
  * finish.c: from a container that is ready to the user's process: working directory, HOME, the wait for
  * `rt start`, execve.
  */
-#include <linux/prctl.h>
-
 #include "stage.h"
 
 #define X_OK_ 1
-
-/* Only what the plan asks for survives; the rest is closed by execve, which closes no door that was never open. */
-#define CLOSE_RANGE_CLOEXEC_ 4u
 
 void step_make_directory(const struct step_make_directory *s)
 {
@@ -108,13 +103,12 @@ void step_find_program(const struct step_find_program *s)
 	fail(result, "execve");
 }
 
-/* The parent may die now. The host side has closed nothing behind our back: a start can only be answered by us. */
+/* From here on nobody but `rt start` is interested in us. */
 void step_wait_start(const struct step_wait_start *s)
 {
 	char byte;
 	long n;
 
-	sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
 	replace_fd(&reg.socket_fd, -1);
 	do {
 		n = sys3(__NR_read, s->fifo_fd, &byte, 1);
@@ -133,9 +127,6 @@ void step_execute(const struct step_execute *s)
 
 	relocate(s->arguments, NULL);
 	relocate(s->environment, (uint64_t *)(void *)reg.home);
-	sys1(__NR_umask, reg.umask);
-	sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
-	must(sys3(__NR_close_range, reg.payload_fds, ~0u, CLOSE_RANGE_CLOEXEC_), "close_range");
 	for (uint32_t i = 0; i < s->candidates.count; i++) {
 		long r = sys3(__NR_execve, text_at((text)candidate[i]), arguments, environment);
 

@@ -12,6 +12,7 @@
 #include "stage.h"
 
 #define GROUPS_MAX 65536 /* NGROUPS_MAX */
+#define CLOSE_RANGE_CLOEXEC_ 4u
 
 /* A session of its own: the terminal that rt was started from can't be pushed characters into (TIOCSTI). */
 void step_new_session(const struct step_new_session *s)
@@ -102,7 +103,14 @@ void step_ambient(const struct step_ambient *s)
 
 void step_umask(const struct step_umask *s)
 {
-	reg.umask = s->mask;
+	sys1(__NR_umask, s->set ? s->mask : reg.umask);
+}
+
+void step_close_descriptors(const struct step_close_descriptors *s)
+{
+	(void)s;
+	close_registers();
+	must(sys3(__NR_close_range, reg.payload_fds, ~0u, CLOSE_RANGE_CLOEXEC_), "close_range");
 }
 
 void step_no_new_privileges(const struct step_no_new_privileges *s)

@@ -6,6 +6,7 @@
  */
 #include <linux/if.h>
 #include <linux/keyctl.h>
+#include <linux/prctl.h>
 #include <linux/sockios.h>
 
 #include "stage.h"
@@ -55,12 +56,14 @@ void step_unshare(const struct step_unshare *s)
 	must(sys1(__NR_unshare, s->flags), "unshare");
 }
 
-/* Before MESSAGE_READY is answered the state file and the pid file are there: from then on the container lives
- * without rt. */
+/* When MESSAGE_READY is answered, state file and pid file are there: from then on the container lives without rt.
+ * Until then its death ends the wait. */
 void step_sync(const struct step_sync *s)
 {
 	static struct message answer;
 
+	if (s->message == MESSAGE_READY)
+		sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
 	send_message(s->message, 0, -1);
 	wait_go(&answer);
 }
@@ -69,6 +72,7 @@ void step_sync(const struct step_sync *s)
  * Only rt's pid namespace can name it for both: clone returns the number in it. */
 void step_fork(const struct step_fork *s)
 {
+	static struct message answer;
 	struct clone_args args = { .flags = CLONE_PARENT };
 	long pid;
 
@@ -79,6 +83,7 @@ void step_fork(const struct step_fork *s)
 		quit(0);
 	}
 	die_with_parent();
+	wait_go(&answer);
 }
 
 void step_become_root(const struct step_become_root *s)

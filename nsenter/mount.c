@@ -90,6 +90,18 @@ void step_root_propagation(const struct step_root_propagation *s)
 	must(sys_mount_setattr(AT_FDCWD_, "/", AT_RECURSIVE_, &attr), "mount_setattr");
 }
 
+void step_stage_mounts(const struct step_stage_mounts *s)
+{
+	int dir = (int)must(sys_openat2(AT_FDCWD_, ".", O_PATH | O_DIRECTORY, 0), "openat2");
+
+	(void)s;
+	must(sys_attach(reg.tree_fd, dir), "move_mount");
+	sys_close(dir);
+	must(sys1(__NR_fchdir, reg.tree_fd), "fchdir");
+	replace_fd(&reg.root_fd, reg.tree_fd);
+	reg.tree_fd = -1;
+}
+
 void step_rootfs(const struct step_rootfs *s)
 {
 	const char *path = optional_text_at(s->path);
@@ -99,9 +111,10 @@ void step_rootfs(const struct step_rootfs *s)
 		replace_fd(&reg.root_fd, (int)dir);
 		return;
 	}
-	tree = must(sys_open_tree((int)dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH_ | AT_RECURSIVE_), "open_tree");
+	tree = must(sys_open_tree((int)dir, s->flags & ROOTFS_STAGED ? "rootfs" : "",
+				  OPEN_TREE_CLONE | AT_EMPTY_PATH_ | AT_RECURSIVE_), "open_tree");
 	must(sys_attach((int)tree, (int)dir), "move_mount");
-	sys_close((int)dir);
+	replace_fd(&reg.staging_fd, (int)dir);
 	replace_fd(&reg.root_fd, (int)tree);
 }
 
@@ -117,11 +130,52 @@ static int clone_tree(int fd, uint32_t recursive)
 	return (int)must(sys_open_tree(fd, "", flags), "open_tree");
 }
 
+static int64_t file_system_type(int fd)
+{
+	struct file_system fs;
+
+	must(sys2(__NR_fstatfs, fd, &fs), "fstatfs");
+	return fs.type;
+}
+
+static int is_kernel_fs(int fd)
+{
+	int64_t type = file_system_type(fd);
+
+	return type == PROC_MAGIC_ || type == SYSFS_MAGIC_;
+}
+
+static int same_object(int a, int b)
+{
+	struct stat left, right;
+
+	must(sys_fstat(a, &left), "fstat");
+	must(sys_fstat(b, &right), "fstat");
+	return left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+/* procfs and sysfs are not masked yet: a link in the image must not lead a source to them. */
+static int open_source_below_root(const char *path)
+{
+	int fd = (int)must(open_below_root(path, O_PATH, 0), "openat2");
+
+	if (is_kernel_fs(fd) || same_object(fd, reg.root_fd))
+		fail_with(-EPERM, "open_tree", "the source leads to procfs, sysfs or the root of the container");
+	return fd;
+}
+
 void step_clone_tree(const struct step_clone_tree *s)
 {
-	int fd = (int)must(open_below_root(text_at(s->path), O_PATH, 0), "openat2");
+	const char *path = text_at(s->path);
+	int fd;
 
-	replace_fd(&reg.tree_fd, clone_tree(fd, s->recursive));
+	if (s->flags & CLONE_FROM_OLD_ROOT)
+		fd = (int)must(sys_openat2(AT_FDCWD_, path, O_PATH, 0), "openat2");
+	else if (s->flags & CLONE_FROM_STAGING)
+		fd = (int)must(sys_openat2(reg.staging_fd, path, O_PATH, RESOLVE_BENEATH), "openat2");
+	else
+		fd = open_source_below_root(path);
+	replace_fd(&reg.tree_fd, clone_tree(fd, s->flags & CLONE_RECURSIVE));
 	sys_close(fd);
 }
 
@@ -132,6 +186,25 @@ void step_attributes(const struct step_attributes *s)
 	if (s->userns_fd >= 0)
 		attr.userns_fd = (uint64_t)s->userns_fd;
 	must(sys_mount_setattr(reg.tree_fd, "", AT_EMPTY_PATH_ | (s->recursive ? AT_RECURSIVE_ : 0), &attr), "mount_setattr");
+}
+
+/* A link in the image must not lead a mount to what the runtime and the container rely on (CVE-2019-16884,
+ * CVE-2023-27561, CVE-2026-41579): into procfs or sysfs, or over /dev, /proc or /sys. */
+static void check_mount_point(int point)
+{
+	static const char *const relied_on[] = { "dev", "proc", "sys" };
+
+	if (is_kernel_fs(point))
+		fail_with(-EPERM, "move_mount", "a link in the image leads the mount into procfs or sysfs");
+	for (size_t i = 0; i < sizeof relied_on / sizeof *relied_on; i++) {
+		long fd = open_below_root(relied_on[i], O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+
+		if (fd < 0)
+			continue;
+		if (same_object(point, (int)fd))
+			fail_with(-EPERM, "move_mount", "a link in the image leads the mount to /dev, /proc or /sys");
+		sys_close((int)fd);
+	}
 }
 
 /* Attaches a tree to path; the mount point is made as the kind of object that the tree's root is. */
@@ -150,6 +223,8 @@ static void attach(int tree, const char *path, uint32_t flags)
 	must(sys_fstat((int)point, &target), "fstat");
 	if (((source.st_mode & S_IFMT) == S_IFDIR) != ((target.st_mode & S_IFMT) == S_IFDIR))
 		fail(-ENOTDIR, (how & WALK_DIRECTORY) ? "directory on file" : "file on directory");
+	if (!(flags & ATTACH_NO_SYMLINKS))
+		check_mount_point((int)point);
 	must(sys_attach(tree, (int)point), "move_mount");
 	sys_close((int)point);
 }
@@ -194,16 +269,19 @@ void step_readonly_path(const struct step_readonly_path *s)
 }
 
 /* The empty directory has room for nothing: one block, and no inode beside its root (with nr_inodes=1 some
- * kernels refuse the mount). */
+ * kernels refuse the mount). Read-only, the null device still takes what is written to it, but its owner and mode,
+ * which are the host's, can't be changed. */
 void step_mask_source(const struct step_mask_source *s)
 {
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
 	int context = (int)must(sys2(__NR_fsopen, "tmpfs", FSOPEN_CLOEXEC), "fsopen");
 
 	set_parameter(context, "nr_blocks", "1");
 	set_parameter(context, "nr_inodes", "2");
 	set_parameter(context, "mode", "0555");
-	reg.empty_fd = finish_mount(context, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	reg.empty_fd = finish_mount(context, attr.attr_set | MOUNT_ATTR_NODEV);
 	reg.null_fd = s->null_fd;
+	must(sys_mount_setattr(reg.null_fd, "", AT_EMPTY_PATH_, &attr), "mount_setattr");
 }
 
 /* The first use attaches the mask itself; from then on it is in our mount namespace and can be cloned (kernels
@@ -243,6 +321,7 @@ void step_pivot(const struct step_pivot *s)
 	must(sys2(__NR_pivot_root, ".", "."), "pivot_root");
 	must(sys2(__NR_umount2, ".", MNT_DETACH_), "umount2");
 	must(sys1(__NR_chdir, "/"), "chdir");
+	replace_fd(&reg.staging_fd, -1);
 }
 
 void step_chroot(const struct step_chroot *s)

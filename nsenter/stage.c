@@ -38,6 +38,7 @@ static const struct dispatch dispatch[OP_COUNT] = {
 	ROW(OP_DOMAIN_NAME, domain_name),
 	ROW(OP_LOOPBACK_UP, loopback_up),
 	ROW(OP_ROOT_PROPAGATION, root_propagation),
+	ROW(OP_STAGE_MOUNTS, stage_mounts),
 	ROW(OP_ROOTFS, rootfs),
 	ROW(OP_NEW_MOUNT, new_mount),
 	ROW(OP_TAKE_TREE, take_tree),
@@ -66,6 +67,7 @@ static const struct dispatch dispatch[OP_COUNT] = {
 	ROW(OP_CAPABILITIES, capabilities),
 	ROW(OP_AMBIENT, ambient),
 	ROW(OP_UMASK, umask),
+	ROW(OP_CLOSE_DESCRIPTORS, close_descriptors),
 	ROW(OP_NO_NEW_PRIVILEGES, no_new_privileges),
 	ROW(OP_SECCOMP, seccomp),
 	ROW(OP_MAKE_DIRECTORY, make_directory),
@@ -82,6 +84,7 @@ struct registers reg = {
 	.result_fd = -1,
 	.root_fd = -1,
 	.tree_fd = -1,
+	.staging_fd = -1,
 	.proc_fd = -1,
 	.null_fd = -1,
 	.empty_fd = -1,
@@ -116,6 +119,15 @@ void replace_fd(int *slot, int fd)
 	if (*slot >= 0)
 		sys_close(*slot);
 	*slot = fd;
+}
+
+/* What the steps leave open, except the way to the host side. */
+void close_registers(void)
+{
+	int *all[] = { &reg.root_fd, &reg.tree_fd, &reg.staging_fd, &reg.proc_fd, &reg.null_fd, &reg.empty_fd };
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		replace_fd(all[i], -1);
 }
 
 _Noreturn void quit(int status)

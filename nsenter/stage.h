@@ -19,6 +19,7 @@ struct registers {
 	int result_fd;   /* exec.result, from the start on */
 	int root_fd;     /* the container's root */
 	int tree_fd;     /* the current tree */
+	int staging_fd;  /* the staging directory, until pivot_root */
 	int proc_fd;     /* our own procfs */
 	int null_fd;     /* mask for files */
 	int empty_fd;    /* mask for directories */
@@ -55,6 +56,7 @@ size_t length_of(const char *s);
 size_t copy_text(char *to, size_t size, const char *from);
 void replace_fd(int *slot, int fd);
 void die_with_parent(void);
+void close_registers(void);
 
 /* Resolution below the root (path.c). */
 #define WALK_DIRECTORY 1u  /* a missing last component is made as a directory, not as a file */
@@ -78,6 +80,7 @@ void step_host_name(const struct step_host_name *s);
 void step_domain_name(const struct step_domain_name *s);
 void step_loopback_up(const struct step_loopback_up *s);
 void step_root_propagation(const struct step_root_propagation *s);
+void step_stage_mounts(const struct step_stage_mounts *s);
 void step_rootfs(const struct step_rootfs *s);
 void step_new_mount(const struct step_new_mount *s);
 void step_take_tree(const struct step_take_tree *s);
@@ -106,6 +109,7 @@ void step_user(const struct step_user *s);
 void step_capabilities(const struct step_capabilities *s);
 void step_ambient(const struct step_ambient *s);
 void step_umask(const struct step_umask *s);
+void step_close_descriptors(const struct step_close_descriptors *s);
 void step_no_new_privileges(const struct step_no_new_privileges *s);
 void step_seccomp(const struct step_seccomp *s);
 void step_make_directory(const struct step_make_directory *s);

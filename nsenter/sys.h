@@ -79,6 +79,8 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define SIGCHLD_ 17
 #define SIGKILL_ 9
 #define POLLIN_ 1
+#define PROC_MAGIC_ 0x9fa0
+#define SYSFS_MAGIC_ 0x62656572
 
 struct io_vector {
 	void *base;
@@ -101,6 +103,11 @@ struct descriptor_control {
 	int32_t type;
 	int32_t fd;
 	int32_t pad;
+};
+
+struct file_system { /* struct statfs */
+	int64_t type;
+	int64_t rest[14];
 };
 
 struct poll_entry {

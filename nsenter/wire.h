@@ -60,6 +60,7 @@ enum op {
 	OP_LOOPBACK_UP,
 	/* mount.c: trees of mounts, built detached and then attached */
 	OP_ROOT_PROPAGATION,
+	OP_STAGE_MOUNTS,
 	OP_ROOTFS,
 	OP_NEW_MOUNT,
 	OP_TAKE_TREE,
@@ -90,6 +91,7 @@ enum op {
 	OP_CAPABILITIES,
 	OP_AMBIENT,
 	OP_UMASK,
+	OP_CLOSE_DESCRIPTORS,
 	OP_NO_NEW_PRIVILEGES,
 	OP_SECCOMP,
 	/* finish.c: from a prepared container to the user's process */
@@ -123,7 +125,8 @@ struct step_unshare { struct step_head head; __u32 flags; __u32 pad; };
 /* Sends the message (enum message_type) and waits for MESSAGE_GO. */
 struct step_sync { struct step_head head; __u32 message; __u32 pad; };
 
-/* clone(CLONE_PARENT): the child goes on with the plan as the first process of the new namespaces. */
+/* clone(CLONE_PARENT): the child goes on with the plan as the first process of the new namespaces, once the host side
+ * has answered its parent's MESSAGE_FORKED. */
 struct step_fork { struct step_head head; };
 
 /* Takes uid and gid 0 of the user namespace that was just entered. */
@@ -136,7 +139,13 @@ struct step_loopback_up { struct step_head head; };
 /* mount_setattr on the tree at "/" with AT_RECURSIVE; propagation is MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. */
 struct step_root_propagation { struct step_head head; __u64 propagation; };
 
-#define ROOTFS_CLONE 1u /* in a private mount namespace: attach a clone of the tree, so that pivot_root has a mount point */
+/* The current tree becomes the staging directory: it covers the current directory, is the new one, and the root for
+ * the steps that follow. What is attached in it by the host's root is locked in the mount namespace that a user
+ * namespace makes of this one (mount_namespaces(7), "Restrictions on mount namespaces"). */
+struct step_stage_mounts { struct step_head head; };
+
+#define ROOTFS_CLONE 1u  /* in a private mount namespace: attach a clone of the tree, so that pivot_root has a mount point */
+#define ROOTFS_STAGED 2u /* the tree is "rootfs" in the staging directory, which is the current one */
 /* Makes the current directory (or path, if it is not 0) the root below which all later paths are resolved. */
 struct step_rootfs { struct step_head head; text path; __u32 flags; };
 
@@ -148,8 +157,12 @@ struct step_new_mount { struct step_head head; text type; text inherit_mode; str
 /* The descriptor of a detached tree that the host side opened becomes the current tree. */
 struct step_take_tree { struct step_head head; __s32 fd; __u32 pad; };
 
-/* A clone of what is at path below the root becomes the current tree. */
-struct step_clone_tree { struct step_head head; text path; __u32 recursive; };
+#define CLONE_RECURSIVE 1u
+#define CLONE_FROM_OLD_ROOT 2u /* path is one of the host, which is still "/" */
+#define CLONE_FROM_STAGING 4u  /* path is below the staging directory */
+/* A clone of what is at path below the root becomes the current tree; of procfs, sysfs and the root as a whole there
+ * is none. */
+struct step_clone_tree { struct step_head head; text path; __u32 flags; };
 
 /* mount_setattr on the current tree. */
 struct step_attributes { struct step_head head; __u64 set; __u64 clear; __u64 propagation; __s32 userns_fd; __u32 recursive; };
@@ -157,7 +170,7 @@ struct step_attributes { struct step_head head; __u64 set; __u64 clear; __u64 pr
 /* Copies what lies at path below the root into the current tree (mount option tmpcopyup). */
 struct step_copy_up { struct step_head head; text path; __u32 pad; };
 
-#define ATTACH_NO_SYMLINKS 1u /* the mount point must not be reached through a symbolic link */
+#define ATTACH_NO_SYMLINKS 1u /* the mount point must not be reached through a symbolic link; only then may it be /dev, or in procfs or sysfs */
 /* move_mount of the current tree to path below the root; missing components are created. */
 struct step_attach { struct step_head head; text path; __u32 flags; };
 
@@ -217,7 +230,11 @@ struct step_user { struct step_head head; __u32 uid; __u32 gid; };
 
 struct step_capabilities { struct step_head head; __u64 effective; __u64 permitted; __u64 inheritable; };
 struct step_ambient { struct step_head head; __u64 raise; };
-struct step_umask { struct step_head head; __u32 mask; __u32 pad; };
+/* umask(2): the caller's, or mask if set is not 0. */
+struct step_umask { struct step_head head; __u32 set; __u32 mask; };
+
+/* Marks everything but what the user's process keeps close-on-exec. */
+struct step_close_descriptors { struct step_head head; };
 struct step_no_new_privileges { struct step_head head; };
 
 /* seccomp(SECCOMP_SET_MODE_FILTER); program: struct sock_filter each. */
@@ -240,7 +257,8 @@ struct step_find_program { struct step_head head; struct list candidates; };
 /* Waits for a byte in exec.fifo; from then on errors go to exec.result. */
 struct step_wait_start { struct step_head head; __s32 fifo_fd; __s32 result_fd; };
 
-/* execve of the first candidate that can be executed. All lists: texts; an entry 0 of the environment stands for
+/* execve of the first candidate that can be executed. Nothing else is called, unless it fails: the user's seccomp
+ * filter may be in force. All lists: texts; an entry 0 of the environment stands for
  * the HOME that OP_HOME got. */
 struct step_execute { struct step_head head; struct list candidates; struct list arguments; struct list environment; };
 

@@ -14,6 +14,10 @@ const (
 	PlanVersion      = C.PLAN_VERSION
 	RootfsClone      = C.ROOTFS_CLONE
 	AttachNoSymlinks = C.ATTACH_NO_SYMLINKS
+	CloneRecursive   = C.CLONE_RECURSIVE
+	CloneFromOldRoot = C.CLONE_FROM_OLD_ROOT
+	CloneFromStaging = C.CLONE_FROM_STAGING
+	RootfsStaged = C.ROOTFS_STAGED
 	ChrootMove       = C.CHROOT_MOVE
 	NodeNoSymlinks   = C.NODE_NO_SYMLINKS
 	SymlinkReplace   = C.SYMLINK_REPLACE
@@ -39,6 +43,7 @@ const (
 	OpDomainName      = C.OP_DOMAIN_NAME
 	OpLoopbackUp      = C.OP_LOOPBACK_UP
 	OpRootPropagation     = C.OP_ROOT_PROPAGATION
+	OpStageMounts = C.OP_STAGE_MOUNTS
 	OpRootfs          = C.OP_ROOTFS
 	OpNewMount        = C.OP_NEW_MOUNT
 	OpTakeTree        = C.OP_TAKE_TREE
@@ -66,6 +71,7 @@ const (
 	OpUser            = C.OP_USER
 	OpCapabilities    = C.OP_CAPABILITIES
 	OpAmbient         = C.OP_AMBIENT
+	OpCloseDescriptors = C.OP_CLOSE_DESCRIPTORS
 	OpUmask           = C.OP_UMASK
 	OpNoNewPrivileges = C.OP_NO_NEW_PRIVILEGES
 	OpSeccomp         = C.OP_SECCOMP
@@ -115,6 +121,7 @@ type (
 	StepDomainName      C.struct_step_domain_name
 	StepLoopbackUp      C.struct_step_loopback_up
 	StepRootPropagation     C.struct_step_root_propagation
+	StepStageMounts C.struct_step_stage_mounts
 	StepRootfs          C.struct_step_rootfs
 	StepNewMount        C.struct_step_new_mount
 	StepTakeTree        C.struct_step_take_tree
@@ -142,6 +149,7 @@ type (
 	StepUser            C.struct_step_user
 	StepCapabilities    C.struct_step_capabilities
 	StepAmbient         C.struct_step_ambient
+	StepCloseDescriptors C.struct_step_close_descriptors
 	StepUmask           C.struct_step_umask
 	StepNoNewPrivileges C.struct_step_no_new_privileges
 	StepSeccomp         C.struct_step_seccomp

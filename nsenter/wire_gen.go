@@ -8,6 +8,10 @@ const (
 	PlanVersion      = 0x1
 	RootfsClone      = 0x1
 	AttachNoSymlinks = 0x1
+	CloneRecursive   = 0x1
+	CloneFromOldRoot = 0x2
+	CloneFromStaging = 0x4
+	RootfsStaged     = 0x2
 	ChrootMove       = 0x1
 	NodeNoSymlinks   = 0x1
 	SymlinkReplace   = 0x1
@@ -18,57 +22,59 @@ const (
 )
 
 const (
-	OpInvalid         = 0x0
-	OpSessionKeyring  = 0x1
-	OpJoinCgroup      = 0x2
-	OpResetAffinity   = 0x3
-	OpEnterDirectory  = 0x4
-	OpJoinNamespace   = 0x5
-	OpUnshare         = 0x6
-	OpSync            = 0x7
-	OpFork            = 0x8
-	OpBecomeRoot      = 0x9
-	OpHostName        = 0xa
-	OpDomainName      = 0xb
-	OpLoopbackUp      = 0xc
-	OpRootPropagation = 0xd
-	OpRootfs          = 0xe
-	OpNewMount        = 0xf
-	OpTakeTree        = 0x10
-	OpCloneTree       = 0x11
-	OpAttributes      = 0x12
-	OpCopyUp          = 0x13
-	OpAttach          = 0x14
-	OpPathAttributes  = 0x15
-	OpReadonlyPath    = 0x16
-	OpMaskSource      = 0x17
-	OpMaskPath        = 0x18
-	OpUnmount         = 0x19
-	OpPivot           = 0x1a
-	OpChroot          = 0x1b
-	OpMakeNode        = 0x1c
-	OpSymlink         = 0x1d
-	OpOpenProc        = 0x1e
-	OpSysctl          = 0x1f
-	OpConsole         = 0x20
-	OpNewSession      = 0x21
-	OpOwnStdio        = 0x22
-	OpPersonality     = 0x23
-	OpBounding        = 0x24
-	OpGroups          = 0x25
-	OpUser            = 0x26
-	OpCapabilities    = 0x27
-	OpAmbient         = 0x28
-	OpUmask           = 0x29
-	OpNoNewPrivileges = 0x2a
-	OpSeccomp         = 0x2b
-	OpMakeDirectory   = 0x2c
-	OpChangeDirectory = 0x2d
-	OpHome            = 0x2e
-	OpFindProgram     = 0x2f
-	OpWaitStart       = 0x30
-	OpExecute         = 0x31
-	OpCount           = 0x32
+	OpInvalid          = 0x0
+	OpSessionKeyring   = 0x1
+	OpJoinCgroup       = 0x2
+	OpResetAffinity    = 0x3
+	OpEnterDirectory   = 0x4
+	OpJoinNamespace    = 0x5
+	OpUnshare          = 0x6
+	OpSync             = 0x7
+	OpFork             = 0x8
+	OpBecomeRoot       = 0x9
+	OpHostName         = 0xa
+	OpDomainName       = 0xb
+	OpLoopbackUp       = 0xc
+	OpRootPropagation  = 0xd
+	OpStageMounts      = 0xe
+	OpRootfs           = 0xf
+	OpNewMount         = 0x10
+	OpTakeTree         = 0x11
+	OpCloneTree        = 0x12
+	OpAttributes       = 0x13
+	OpCopyUp           = 0x14
+	OpAttach           = 0x15
+	OpPathAttributes   = 0x16
+	OpReadonlyPath     = 0x17
+	OpMaskSource       = 0x18
+	OpMaskPath         = 0x19
+	OpUnmount          = 0x1a
+	OpPivot            = 0x1b
+	OpChroot           = 0x1c
+	OpMakeNode         = 0x1d
+	OpSymlink          = 0x1e
+	OpOpenProc         = 0x1f
+	OpSysctl           = 0x20
+	OpConsole          = 0x21
+	OpNewSession       = 0x22
+	OpOwnStdio         = 0x23
+	OpPersonality      = 0x24
+	OpBounding         = 0x25
+	OpGroups           = 0x26
+	OpUser             = 0x27
+	OpCapabilities     = 0x28
+	OpAmbient          = 0x29
+	OpCloseDescriptors = 0x2b
+	OpUmask            = 0x2a
+	OpNoNewPrivileges  = 0x2c
+	OpSeccomp          = 0x2d
+	OpMakeDirectory    = 0x2e
+	OpChangeDirectory  = 0x2f
+	OpHome             = 0x30
+	OpFindProgram      = 0x31
+	OpWaitStart        = 0x32
+	OpExecute          = 0x33
+	OpCount            = 0x34
 )
 
 const (
@@ -162,6 +168,9 @@ type (
 		Head        StepHead
 		Propagation uint64
 	}
+	StepStageMounts struct {
+		Head StepHead
+	}
 	StepRootfs struct {
 		Head  StepHead
 		Path  uint32
@@ -180,9 +189,9 @@ type (
 		Pad  uint32
 	}
 	StepCloneTree struct {
-		Head      StepHead
-		Path      uint32
-		Recursive uint32
+		Head  StepHead
+		Path  uint32
+		Flags uint32
 	}
 	StepAttributes struct {
 		Head        StepHead
@@ -306,10 +315,13 @@ type (
 		Head  StepHead
 		Raise uint64
 	}
+	StepCloseDescriptors struct {
+		Head StepHead
+	}
 	StepUmask struct {
 		Head StepHead
+		Set  uint32
 		Mask uint32
-		Pad  uint32
 	}
 	StepNoNewPrivileges struct {
 		Head StepHead

@@ -25,7 +25,7 @@ func magic(path string) (int64, error) {
 	for {
 		err := unix.Statfs(path, &st)
 		if !errors.Is(err, unix.EINTR) {
-			return st.Type, err
+			return int64(st.Type), err // another integer type on some architectures
 		}
 	}
 }

@@ -111,7 +111,7 @@ func (g *Group) SetDevices(rules []specs.LinuxDeviceCgroup) error {
 		return setDevicesV1(m.dir, list)
 	}
 	if m, ok := g.unified(); ok {
-		return setDevicesBPF(m.dir, list)
+		return setDevicesV2(m.dir, list)
 	}
 	return errors.New("filter devices: the host has neither the devices controller of cgroup v1 nor a cgroup v2 hierarchy")
 }

@@ -57,7 +57,8 @@ func TestDetect(t *testing.T) {
 		},
 		"hybrid": {
 			map[string]int64{"pids": v1Type, "unified": v2Type, "systemd": v1Type},
-			[]string{"pids", "systemd", "unified"}, "hybrid (pids name=systemd)", Hybrid,
+			[]string{"pids", "systemd", "unified"},
+			"hybrid (pids name=systemd)", Hybrid,
 		},
 		"plain directories": {
 			map[string]int64{"pids": v1Type}, []string{"pids", "memory", "unified"}, "v1 (pids)", V1,

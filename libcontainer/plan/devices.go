@@ -83,8 +83,15 @@ func (b *builder) addDevice(d *specs.LinuxDevice) error {
 	}
 	target := devicePath(d)
 	if b.userNamespaced() && kind != unix.S_IFIFO {
-		b.add(TakeTree{Tree: b.file(File{Kind: FileDevice, Path: target, Device: *d})})
-		b.add(Attributes{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC, Propagation: unix.MS_PRIVATE, UserNamespace: NoSlot})
+		node := File{Kind: FileDevice, Path: target, Device: *d}
+		if b.stages() {
+			b.addStaged(node, false)
+		} else {
+			b.add(TakeTree{Tree: b.file(node)})
+		}
+		// Read-only: the device can be used, the owner and the mode of the host's node can't be changed.
+		const attributes = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
+		b.add(Attributes{Set: attributes, Propagation: unix.MS_PRIVATE, UserNamespace: NoSlot})
 		b.add(Attach{Path: target, Flags: nsenter.AttachNoSymlinks})
 		return nil
 	}

@@ -35,7 +35,8 @@ var namespaceFiles = [...]struct {
 
 // hookOrder is the life of a hook after it has joined its namespaces as the process of the container does.
 var hookOrder = []concern{
-	session, personality, boundingSet, groups, privilegedSeccomp, user, capabilities, umask, noNewPrivileges, seccomp,
+	session, personality, boundingSet, groups, closeDescriptors, umask, privilegedSeccomp, user, capabilities,
+	noNewPrivileges, seccomp,
 }
 
 // Hook plans a hook in the namespaces of a container whose init is pid.
@@ -47,7 +48,7 @@ func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*P
 	}
 	b.joinNamespacesOf(pid)
 	if place == HookBeforePivot {
-		b.add(NewSession{}, ChangeDirectory{Path: h.Rootfs})
+		b.add(NewSession{}, CloseDescriptors{}, ChangeDirectory{Path: h.Rootfs})
 	} else {
 		for _, emit := range hookOrder {
 			if err := emit(b); err != nil {

@@ -13,10 +13,12 @@ import (
 	"github.com/rt-oci/rt/nsenter"
 )
 
-// perMountAttributes are those that belong to a mount, not to its file system, without the three bits of the access
-// times, which a bind mount keeps unless an option names them.
+// perMountAttributes are those that belong to a mount, not to its file system, without those of the access times.
 const perMountAttributes = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV |
-	unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NODIRATIME | unix.MOUNT_ATTR_NOSYMFOLLOW
+	unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW
+
+// accessTimes are the attributes of access times: a bind mount keeps them, unless the options clear them.
+const accessTimes = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
 
 // parameterBytesMax is the longest value that fsconfig(2) takes, less its NUL.
 const parameterBytesMax = 255
@@ -57,34 +59,61 @@ func (b *builder) destination(m *specs.Mount) string {
 	return m.Destination
 }
 
-// attachFlags refuses symbolic links on the way to the places that later steps and the container rely on.
+// attachFlags refuses symbolic links on the way to the places that later steps and the container rely on. Where else a
+// link leads to them, the stage refuses it.
 func attachFlags(destination string) uint32 {
-	switch path.Clean("/" + destination) {
-	case "/proc", "/sys", "/dev":
-		return nsenter.AttachNoSymlinks
+	destination = path.Clean("/" + destination)
+	for _, place := range []string{"/proc", "/sys", "/dev"} {
+		if destination == place || strings.HasPrefix(destination, place+"/") {
+			return nsenter.AttachNoSymlinks
+		}
 	}
 	return 0
 }
 
-// bindMount takes a clone of the source, which the host side opens, so that neither the user namespace's rights nor
-// anything in the container matters. A source in the container's own root is cloned by the stage instead: earlier
-// mounts of the list may be what it means.
+// bindMount clones the source and attaches the clone.
 func bindMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	if m.Source == "" {
 		return fmt.Errorf("a bind mount needs a source")
+	}
+	for _, option := range o.Data {
+		// There is no file system to hand it to. Callers do pass settings on, such as size=; a bare word is a mistake.
+		if !strings.Contains(option, "=") {
+			return fmt.Errorf("unknown mount option %q", option)
+		}
+		b.warn("%s: ignore option %q: a bind mount has the file system of its source", b.member, option)
 	}
 	source := m.Source
 	if !path.IsAbs(source) {
 		source = path.Join(b.host.Bundle, source)
 	}
-	if below, ok := strings.CutPrefix(path.Clean(source), b.host.Rootfs+"/"); ok {
-		b.add(CloneTree{Path: below, Recursive: o.RecursiveBind})
-	} else {
-		b.add(TakeTree{Tree: b.file(File{Kind: FileTree, Path: source, Recursive: o.RecursiveBind})})
-	}
+	b.addSource(source, o.RecursiveBind)
 	b.addBindAttributes(o)
 	b.add(Attach{Path: b.destination(m), Flags: attachFlags(b.destination(m))})
 	return nil
+}
+
+// addSource makes a clone of a tree of the host the current tree.
+//
+// A source in the container's own root is looked up there: earlier mounts of the list may be what it means. Others the
+// stage clones where it can, when their turn comes: since Linux 6.8 mountinfo lists mounts in the order in which they
+// were made, and that shall be the order of the config. In a user namespace it may lack the rights, in a joined mount
+// namespace and below /proc it would see another file: there the host side has opened them before.
+func (b *builder) addSource(source string, recursive bool) {
+	flags := nsenter.CloneRecursive * number(recursive)
+	if below, ok := strings.CutPrefix(path.Clean(source), b.host.Rootfs+"/"); ok {
+		b.add(CloneTree{Path: below, Flags: flags})
+		return
+	}
+	if b.stages() {
+		b.addStaged(File{Kind: FileTree, Path: source, Recursive: recursive}, recursive)
+		return
+	}
+	if b.userNamespaced() || b.joined(specs.MountNamespace) || strings.HasPrefix(source, "/proc/") {
+		b.add(TakeTree{Tree: b.file(File{Kind: FileTree, Path: source, Recursive: recursive})})
+		return
+	}
+	b.add(CloneTree{Path: source, Flags: flags | nsenter.CloneFromOldRoot})
 }
 
 // addBindAttributes emits the attributes of a bind mount. Without an option that names one it keeps the source's;
@@ -92,9 +121,7 @@ func bindMount(b *builder, m *specs.Mount, o *MountOptions) error {
 // shares with the host by propagation ends here, unless the config asks for it.
 func (b *builder) addBindAttributes(o *MountOptions) {
 	if o.NamesFlag {
-		step := Attributes{Set: o.Set, Clear: perMountAttributes &^ o.Set, UserNamespace: NoSlot}
-		step.Clear |= o.Clear & unix.MOUNT_ATTR__ATIME
-		b.add(step)
+		b.add(Attributes{Set: o.Set, Clear: b.clearedAttributes(o), UserNamespace: NoSlot})
 	}
 	if o.RecursiveSet|o.RecursiveClear != 0 {
 		b.add(Attributes{Set: o.RecursiveSet, Clear: o.RecursiveClear, Recursive: true, UserNamespace: NoSlot})
@@ -103,6 +130,15 @@ func (b *builder) addBindAttributes(o *MountOptions) {
 		b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: true, UserNamespace: NoSlot})
 	}
 	b.addPropagation(o)
+}
+
+// clearedAttributes are those that a mount loses which has options: all that the options don't set. In a user namespace
+// only those that an option clears by name: the kernel refuses to clear what is locked, and what nobody named stays.
+func (b *builder) clearedAttributes(o *MountOptions) uint64 {
+	if b.userNamespaced() {
+		return o.Clear | unix.MOUNT_ATTR_NOSYMFOLLOW&^o.Set
+	}
+	return perMountAttributes&^o.Set | o.Clear&accessTimes
 }
 
 // sharesMounts says that the config wants mounts to travel between host and container by default.
@@ -127,7 +163,10 @@ func newMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	}
 	destination := b.destination(m)
 	step := NewMount{Type: m.Type, Attributes: o.Set&^o.RecursiveClear | o.RecursiveSet}
-	step.Parameters = newMountParameters(m, o)
+	var err error
+	if step.Parameters, err = newMountParameters(m, o); err != nil {
+		return err
+	}
 	if m.Type == "tmpfs" && !hasParameter(step.Parameters, "mode") {
 		step.InheritMode = destination
 	}
@@ -145,26 +184,31 @@ func newMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	return nil
 }
 
-func newMountParameters(m *specs.Mount, o *MountOptions) []Parameter {
+func newMountParameters(m *specs.Mount, o *MountOptions) ([]Parameter, error) {
 	var parameters []Parameter
 	if m.Source != "" {
-		parameters = append(parameters, Parameter{"source", m.Source})
+		parameters = append(parameters, Parameter{Key: "source", Value: m.Source})
 	}
 	for _, flag := range o.SuperFlags {
-		parameters = append(parameters, Parameter{Key: flag})
+		parameters = append(parameters, Parameter{Key: flag, Flag: true})
 	}
 	for _, option := range o.Data {
-		key, value, _ := strings.Cut(option, "=")
+		key, value, valued := strings.Cut(option, "=")
 		if key == "lowerdir" && len(value) > parameterBytesMax {
 			// Linux 6.8: one layer a call, where the whole list is too long for one.
 			for _, layer := range strings.Split(value, ":") {
-				parameters = append(parameters, Parameter{"lowerdir+", layer})
+				parameters = append(parameters, Parameter{Key: "lowerdir+", Value: layer})
 			}
 			continue
 		}
-		parameters = append(parameters, Parameter{key, value})
+		parameters = append(parameters, Parameter{Key: key, Value: value, Flag: !valued})
 	}
-	return parameters
+	for _, p := range parameters {
+		if len(p.Value) > parameterBytesMax {
+			return nil, fmt.Errorf("%s: %d bytes are more than the %d that the kernel takes in one mount option", p.Key, len(p.Value), parameterBytesMax)
+		}
+	}
+	return parameters, nil
 }
 
 func hasParameter(parameters []Parameter, key string) bool {
@@ -189,7 +233,7 @@ func cgroupMount(b *builder, m *specs.Mount, o *MountOptions) error {
 		return nil
 	}
 	attributes := o.Set &^ unix.MOUNT_ATTR_RDONLY
-	b.add(NewMount{Type: "tmpfs", Parameters: []Parameter{{"source", "tmpfs"}, {"mode", "755"}}, Attributes: attributes})
+	b.add(NewMount{Type: "tmpfs", Parameters: []Parameter{{Key: "source", Value: "tmpfs"}, {Key: "mode", Value: "755"}}, Attributes: attributes})
 	b.addPropagation(o)
 	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
 	for _, hierarchy := range b.host.CgroupMounts {
@@ -205,9 +249,9 @@ func cgroupMount(b *builder, m *specs.Mount, o *MountOptions) error {
 }
 
 func (b *builder) addCgroupTree(source, destination string, recursive bool, o *MountOptions) {
-	b.add(TakeTree{Tree: b.file(File{Kind: FileTree, Path: source, Recursive: recursive})})
+	b.addSource(source, recursive)
 	b.add(Attributes{
-		Set: o.Set, Clear: perMountAttributes&^o.Set | o.Clear&unix.MOUNT_ATTR__ATIME,
+		Set: o.Set, Clear: b.clearedAttributes(o),
 		Recursive: recursive, UserNamespace: NoSlot,
 	})
 	b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: recursive, UserNamespace: NoSlot})

@@ -142,6 +142,7 @@ func unshareNamespaces(b *builder) error {
 		b.add(Sync{Message: nsenter.MessageTimeOffsets})
 	}
 	if b.needsFork() {
+		b.member = "linux.namespaces"
 		b.add(Fork{})
 	}
 	return nil

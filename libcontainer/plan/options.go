@@ -133,11 +133,13 @@ var mountOptions = [...]mountOption{
 	{name: "unbindable", propagation: unix.MS_UNBINDABLE},
 }
 
-// MountOptionNames returns every option that is not passed to the file system, sorted.
+// MountOptionNames returns every option that is honoured and not passed to the file system, sorted.
 func MountOptionNames() []string {
-	names := make([]string, len(mountOptions))
+	names := make([]string, 0, len(mountOptions))
 	for i := range mountOptions {
-		names[i] = mountOptions[i].name
+		if name := mountOptions[i].name; name != "idmap" && name != "ridmap" { // known, and refused so far
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -94,6 +94,7 @@ var createOrder = []concern{
 	controlGroups, // before the cgroup namespace is made: its root is where the process is
 	affinity,      // after the cpuset
 	rootDirectory, // before any privilege on the host's files is given up
+	staging,       // with the host's privileges, for what a user namespace must not change
 	joinNamespaces,
 	unshareNamespaces,
 	rootfs,
@@ -118,12 +119,13 @@ var createOrder = []concern{
 	personality,
 	boundingSet,
 	groups,
+	closeDescriptors, // before a working directory is entered, and before any filter of the user's
 	enterWorkingDirectory,
+	umask,
 	privilegedSeccomp, // without no_new_privs a filter needs CAP_SYS_ADMIN
 	user,
 	enterWorkingDirectoryAgain,
 	capabilities,
-	umask,
 	noNewPrivileges,
 	seccomp,
 	execute,
@@ -141,6 +143,7 @@ func Create(s *specs.Spec, h Host) (*Plan, error) {
 			return nil, err
 		}
 	}
+	b.insertStaging()
 	return b.plan, nil
 }
 
@@ -150,6 +153,9 @@ type builder struct {
 	host   Host
 	plan   *Plan
 	member string // of the config that the steps being added come from
+
+	stagingAt int    // index of the step before which the mounts are staged
+	staged    []Slot // trees that are staged, each under its index
 
 	readonlyLater []string // mount points that become read-only when all has been written to them
 }

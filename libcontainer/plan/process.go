@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -23,7 +24,7 @@ func workingDirectory(b *builder) error {
 	if p == nil || path.Clean(p.Cwd) == "/" || strings.HasPrefix(path.Clean(p.Cwd), "/proc/") {
 		return nil
 	}
-	b.member = "process.cwd"
+	b.member = fmt.Sprintf("process.cwd %q", p.Cwd)
 	b.add(MakeDirectory{Path: p.Cwd, Mode: 0o755})
 	return nil
 }
@@ -40,7 +41,7 @@ func enterWorkingDirectoryAgain(b *builder) error {
 
 func (b *builder) changeDirectory(flags uint32) error {
 	if p := b.spec.Process; p != nil {
-		b.member = "process.cwd"
+		b.member = fmt.Sprintf("process.cwd %q", p.Cwd)
 		b.add(ChangeDirectory{Path: p.Cwd, Flags: flags})
 	}
 	return nil
@@ -144,10 +145,15 @@ func capabilityNames(mask uint64) string {
 }
 
 func boundingSet(b *builder) error {
-	if b.spec.Process != nil {
-		b.member = "process.capabilities.bounding"
-		b.add(Bounding{Keep: b.capabilitySets().bounding})
+	if b.spec.Process == nil {
+		return nil
 	}
+	s := b.capabilitySets()
+	if beyond := s.effective &^ s.permitted; beyond != 0 {
+		return fmt.Errorf("process.capabilities.effective: %s must be in permitted too (capabilities(7))", capabilityNames(beyond))
+	}
+	b.member = "process.capabilities.bounding"
+	b.add(Bounding{Keep: s.bounding})
 	return nil
 }
 
@@ -181,10 +187,23 @@ func capabilities(b *builder) error {
 }
 
 func umask(b *builder) error {
-	if p := b.spec.Process; p != nil && p.User.Umask != nil {
-		b.member = "process.user.umask"
-		b.add(Umask{Mask: *p.User.Umask})
+	p := b.spec.Process
+	if p == nil {
+		return nil
 	}
+	b.member = "process.user.umask"
+	step := Umask{}
+	if p.User.Umask != nil {
+		step = Umask{Set: true, Mask: *p.User.Umask}
+	}
+	b.add(step)
+	return nil
+}
+
+// closeDescriptors leaves the user's process its standard streams and what --preserve-fds asked for.
+func closeDescriptors(b *builder) error {
+	b.member = ""
+	b.add(CloseDescriptors{})
 	return nil
 }
 

@@ -33,13 +33,21 @@ func rootfs(b *builder) error {
 		b.add(step)
 		return nil
 	}
-	// Mounts of the host still arrive, unless the config wants none; nothing ever goes back.
-	propagation := uint64(unix.MS_SLAVE)
-	if p := b.spec.Linux.RootfsPropagation; p == "private" || p == "rprivate" {
-		propagation = unix.MS_PRIVATE
+	step := Rootfs{Flags: nsenter.RootfsClone}
+	if b.stages() {
+		step.Flags |= nsenter.RootfsStaged
 	}
-	b.add(RootPropagation{Propagation: propagation}, Rootfs{Flags: nsenter.RootfsClone})
+	b.add(RootPropagation{Propagation: b.hostPropagation()}, step)
 	return nil
+}
+
+// hostPropagation is that of the host's mounts in the container's namespace: new ones still arrive, unless the config
+// wants none; nothing ever goes back.
+func (b *builder) hostPropagation() uint64 {
+	if p := b.spec.Linux.RootfsPropagation; p == "private" || p == "rprivate" {
+		return unix.MS_PRIVATE
+	}
+	return unix.MS_SLAVE
 }
 
 // createHooks gives the host side the moment for prestart, createRuntime and createContainer hooks.

@@ -35,6 +35,7 @@ type (
 	LoopbackUp struct{}
 
 	RootPropagation struct{ Propagation uint64 }
+	StageMounts     struct{}
 	Rootfs          struct {
 		Path  string
 		Flags uint32
@@ -47,8 +48,8 @@ type (
 	}
 	TakeTree  struct{ Tree Slot }
 	CloneTree struct {
-		Path      string
-		Recursive bool
+		Path  string
+		Flags uint32
 	}
 	Attributes struct {
 		Set, Clear, Propagation uint64
@@ -86,17 +87,21 @@ type (
 	Sysctl   struct{ Path, Value string }
 	Console  struct{ UID, Rows, Columns uint32 }
 
-	NewSession      struct{}
-	OwnStdio        struct{ UID uint32 }
-	Personality     struct{ Persona uint64 }
-	Bounding        struct{ Keep uint64 }
-	Groups          struct{ IDs []uint32 }
-	User            struct{ UID, GID uint32 }
-	Capabilities    struct{ Effective, Permitted, Inheritable uint64 }
-	Ambient         struct{ Raise uint64 }
-	Umask           struct{ Mask uint32 }
-	NoNewPrivileges struct{}
-	Seccomp         struct {
+	NewSession   struct{}
+	OwnStdio     struct{ UID uint32 }
+	Personality  struct{ Persona uint64 }
+	Bounding     struct{ Keep uint64 }
+	Groups       struct{ IDs []uint32 }
+	User         struct{ UID, GID uint32 }
+	Capabilities struct{ Effective, Permitted, Inheritable uint64 }
+	Ambient      struct{ Raise uint64 }
+	Umask        struct {
+		Set  bool
+		Mask uint32
+	}
+	CloseDescriptors struct{}
+	NoNewPrivileges  struct{}
+	Seccomp          struct {
 		Program []byte
 		Flags   uint32
 	}
@@ -118,8 +123,11 @@ type (
 	}
 )
 
-// Parameter is one fsconfig(2) call; an empty Value stands for a flag.
-type Parameter struct{ Key, Value string }
+// Parameter is one fsconfig(2) call: a string, or a flag, which has no value.
+type Parameter struct {
+	Key, Value string
+	Flag       bool
+}
 
 func (s SessionKeyring) encode(e *encoder) {
 	put(e, nsenter.OpSessionKeyring, &nsenter.StepSessionKeyring{Name: e.text(s.Name)})
@@ -166,6 +174,10 @@ func (s RootPropagation) encode(e *encoder) {
 	put(e, nsenter.OpRootPropagation, &nsenter.StepRootPropagation{Propagation: s.Propagation})
 }
 
+func (StageMounts) encode(e *encoder) {
+	put(e, nsenter.OpStageMounts, &nsenter.StepStageMounts{})
+}
+
 func (s Rootfs) encode(e *encoder) {
 	put(e, nsenter.OpRootfs, &nsenter.StepRootfs{Path: e.optionalText(s.Path), Flags: s.Flags})
 }
@@ -173,7 +185,10 @@ func (s Rootfs) encode(e *encoder) {
 func (s NewMount) encode(e *encoder) {
 	entries := make([]uint64, 0, 2*len(s.Parameters))
 	for _, p := range s.Parameters {
-		entries = append(entries, uint64(e.text(p.Key)), uint64(e.optionalText(p.Value)))
+		entries = append(entries, uint64(e.text(p.Key)), 0)
+		if !p.Flag {
+			entries[len(entries)-1] = uint64(e.text(p.Value))
+		}
 	}
 	put(e, nsenter.OpNewMount, &nsenter.StepNewMount{
 		Type: e.text(s.Type), Mode: e.optionalText(s.InheritMode),
@@ -186,7 +201,7 @@ func (s TakeTree) encode(e *encoder) {
 }
 
 func (s CloneTree) encode(e *encoder) {
-	put(e, nsenter.OpCloneTree, &nsenter.StepCloneTree{Path: e.text(s.Path), Recursive: number(s.Recursive)})
+	put(e, nsenter.OpCloneTree, &nsenter.StepCloneTree{Path: e.text(s.Path), Flags: s.Flags})
 }
 
 func (s Attributes) encode(e *encoder) {

@@ -58,7 +58,14 @@ func (s Capabilities) encode(e *encoder) {
 }
 
 func (s Ambient) encode(e *encoder) { put(e, nsenter.OpAmbient, &nsenter.StepAmbient{Raise: s.Raise}) }
-func (s Umask) encode(e *encoder)   { put(e, nsenter.OpUmask, &nsenter.StepUmask{Mask: s.Mask}) }
+
+func (s Umask) encode(e *encoder) {
+	put(e, nsenter.OpUmask, &nsenter.StepUmask{Set: number(s.Set), Mask: s.Mask})
+}
+
+func (CloseDescriptors) encode(e *encoder) {
+	put(e, nsenter.OpCloseDescriptors, &nsenter.StepCloseDescriptors{})
+}
 
 func (NoNewPrivileges) encode(e *encoder) {
 	put(e, nsenter.OpNoNewPrivileges, &nsenter.StepNoNewPrivileges{})

@@ -20,7 +20,8 @@ import (
 
 // Load decodes the bytes of a config.json. Unknown members are ignored, null stands for absent, the
 // case of member names does not matter and of two members with one name the later one wins. A byte
-// order mark is skipped. Errors give line and column, both from 1, the column in characters.
+// order mark is skipped. The result always has a Linux section, empty if the file has none. Errors
+// give line and column, both from 1, the column in characters.
 func Load(data []byte) (*specs.Spec, error) {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return nil, errors.New("the file is UTF-16 (save it as UTF-8)")
@@ -36,6 +37,9 @@ func Load(data []byte) (*specs.Spec, error) {
 	if !utf8.Valid(data) {
 		i := invalidUTF8(data)
 		return nil, fmt.Errorf("%s: byte %#02x is not UTF-8", position(data, i), data[i])
+	}
+	if s.Linux == nil {
+		s.Linux = new(specs.Linux)
 	}
 	return s, nil
 }

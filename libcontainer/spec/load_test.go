@@ -89,6 +89,14 @@ func TestLoadIsTolerant(t *testing.T) {
 	}
 }
 
+func TestLoadAlwaysGivesALinuxSection(t *testing.T) {
+	for _, config := range []string{"null", "{}", `{"linux": null}`, `{"linux": {}}`} {
+		if s, err := Load([]byte(config)); err != nil || s.Linux == nil {
+			t.Errorf("%s: got %+v, %v", config, s, err)
+		}
+	}
+}
+
 func TestLoadReadsWhatDefaultWrites(t *testing.T) {
 	want := Default(true, true, 1000, 100)
 	text, err := json.MarshalIndent(want, "", "\t")

@@ -72,7 +72,8 @@ func checkDeadline(s *specs.Scheduler) error {
 func (v *validator) schedulerAndCPUs() error {
 	s, r := v.spec.Process.Scheduler, v.linux.Resources
 	if s != nil && s.Policy == specs.SchedDeadline && r != nil && r.CPU != nil && r.CPU.Cpus != "" {
-		return errors.New("process.scheduler.policy SCHED_DEADLINE: process scheduler can't be used together with AllowedCPUs (remove linux.resources.cpu.cpus)")
+		return errors.New("process.scheduler.policy SCHED_DEADLINE: process scheduler can't be used together with AllowedCPUs " +
+			"(remove linux.resources.cpu.cpus)")
 	}
 	return nil
 }

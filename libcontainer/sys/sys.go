@@ -7,6 +7,7 @@ package sys
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -89,6 +90,24 @@ func OpenInRoot(root int, unsafePath string, flags int) (int, error) {
 		return -1, fmt.Errorf("openat2 %q: %w", unsafePath, err)
 	}
 	return fd, nil
+}
+
+// OpenRegularInRoot opens a regular file for reading. What is something else is never opened: a device node may act
+// on that.
+func OpenRegularInRoot(root int, unsafePath string) (int, error) {
+	handle, err := OpenInRoot(root, unsafePath, unix.O_PATH)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(handle)
+	var st unix.Stat_t
+	if err := unix.Fstat(handle, &st); err != nil {
+		return -1, fmt.Errorf("fstat %q: %w", unsafePath, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return -1, fmt.Errorf("open %q: not a regular file", unsafePath)
+	}
+	return Open("/proc/self/fd/"+strconv.Itoa(handle), unix.O_RDONLY)
 }
 
 // NamespaceType returns the CLONE_NEW* constant of a namespace file (ioctl_ns(2)); ENOTTY if it is none.

@@ -5,7 +5,6 @@ package terminal
 import (
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,8 +17,8 @@ const (
 	lastRealTime  = unix.Signal(64)
 )
 
-// Forward passes the signals that this process receives on to the container's process until stop is called.
-// pidfd must stay open until then. These signals keep their usual effect on this process:
+// Signals are those that this process receives for the container's process. They are caught until this process ends.
+// These keep their usual effect on it:
 //
 //   - SIGCHLD, SIGPIPE, SIGURG and those that report a fault: they are about this process (the Go runtime sends
 //     itself SIGURG);
@@ -27,24 +26,29 @@ const (
 //   - SIGTSTP, SIGTTIN, SIGTTOU: job control stops the foreground command, as a shell's user expects. The container
 //     has its own session, in which the kernel would drop them. With a handler, a background process that changes
 //     the terminal's mode would be restarted for ever.
-func Forward(pidfd int) (stop func()) {
-	received := make(chan os.Signal, 64)
-	signal.Notify(received, forwarded()...)
-	var done sync.WaitGroup
-	done.Go(func() {
-		for s := range received {
+type Signals struct {
+	received chan os.Signal
+}
+
+// CatchSignals begins to collect the signals that people and service managers send. Each signal costs the Go runtime
+// several switches of threads, so that this goes on beside the caller, and the others wait for CatchOthers.
+func CatchSignals() *Signals {
+	s := &Signals{received: make(chan os.Signal, 64)}
+	go signal.Notify(s.received, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
+	return s
+}
+
+// CatchOthers extends the collection to all signals that can be passed on.
+func (s *Signals) CatchOthers() { signal.Notify(s.received, forwarded()...) }
+
+// ForwardTo passes the signals on to the process behind pidFD, those that came before included.
+func (s *Signals) ForwardTo(pidFD int) {
+	go func() {
+		for received := range s.received {
 			// The process may have ended; its status tells.
-			_ = unix.PidfdSendSignal(pidfd, s.(syscall.Signal), nil, 0)
+			_ = unix.PidfdSendSignal(pidFD, received.(syscall.Signal), nil, 0)
 		}
-	})
-	var once sync.Once
-	return func() {
-		once.Do(func() {
-			signal.Stop(received)
-			close(received)
-			done.Wait()
-		})
-	}
+	}()
 }
 
 func forwarded() []os.Signal {

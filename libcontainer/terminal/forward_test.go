@@ -44,7 +44,9 @@ func TestForward(t *testing.T) {
 	lines := bufio.NewScanner(out)
 	lines.Scan()
 
-	stop := Forward(pidfd)
+	signals := CatchSignals()
+	signals.CatchOthers()
+	signals.ForwardTo(pidfd)
 	for _, s := range append([]os.Signal{unix.SIGWINCH, unix.SIGURG, unix.SIGCHLD}, forwarded()...) {
 		number := s.(syscall.Signal)
 		if err := unix.Kill(os.Getpid(), number); err != nil {
@@ -57,14 +59,4 @@ func TestForward(t *testing.T) {
 			t.Fatalf("sent %d (%v), got %q", int(number), number, lines.Text())
 		}
 	}
-	stop()
-	stop()
-
-	stop = Forward(pidfd)
-	_ = c.Process.Kill()
-	_ = c.Wait()
-	if err := unix.Kill(os.Getpid(), unix.SIGTERM); err != nil { // Dropped: the process has ended.
-		t.Fatal(err)
-	}
-	stop()
 }

@@ -121,6 +121,7 @@ func measureHere(o options) error {
 	if err != nil {
 		return err
 	}
+	defer s.close()
 	rows := s.measure()
 	for i := range rows {
 		rows[i].Layout = o.layout

@@ -71,6 +71,13 @@ func newStand(scratch string, runtimes []*runtime, o options) (*stand, error) {
 	return s, err
 }
 
+// close removes the state directories.
+func (s *stand) close() {
+	for _, r := range s.runtimes {
+		os.RemoveAll(r.state)
+	}
+}
+
 const (
 	parallelRuns    = 100
 	parallelAtATime = 8

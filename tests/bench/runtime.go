@@ -31,13 +31,13 @@ type sample struct {
 
 func (s sample) plus(t sample) sample { return sample{s.wall + t.wall, s.cpu + t.cpu} }
 
-// prepare gives the runtime a state directory and a place for its messages.
+// prepare gives the runtime a place for its messages, and a state directory in the file system where the default one
+// is, as that makes a difference.
 func (r *runtime) prepare(scratch string) error {
-	r.state = filepath.Join(scratch, "state-"+r.name)
-	if err := os.Mkdir(r.state, 0o700); err != nil {
+	var err error
+	if r.state, err = os.MkdirTemp("/run", "rt-bench-"+r.name+"-"); err != nil {
 		return err
 	}
-	var err error
 	r.stderr, err = os.Create(filepath.Join(scratch, "stderr-"+r.name))
 	return err
 }
@@ -100,7 +100,7 @@ func (r *runtime) cycle(bundle, id string) (sample, error) {
 
 // create is `create`; it returns the pid of the container's init.
 func (r *runtime) create(bundle, id string) (int, sample, error) {
-	pidFile := filepath.Join(r.state, "..", "pid-"+id)
+	pidFile := filepath.Join(filepath.Dir(bundle), "pid-"+id)
 	defer os.Remove(pidFile)
 	s, err := r.do("create", "--bundle", bundle, "--pid-file", pidFile, id)
 	if err != nil {

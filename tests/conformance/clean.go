@@ -82,9 +82,9 @@ func mountPoints() ([]string, error) {
 	return points, lines.Err()
 }
 
-// cgroups removes the control groups that the suite names itself, and all in a hierarchy that was mounted for it. The
-// default group of a container goes away with the container.
-func (c *cleaner) cgroups(host machine) {
+// cgroups removes the control groups that the suite names itself. All others may be somebody else's, even in the
+// hugetlb hierarchy; the default group of a container goes away with the container.
+func (c *cleaner) cgroups() {
 	var groups []string
 	err := filepath.WalkDir(cgroupRoot, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -93,7 +93,7 @@ func (c *cleaner) cgroups(host machine) {
 		suites := slices.ContainsFunc(strings.Split(path, "/"), func(part string) bool {
 			return part == "cgrouptest" || part == "testdir"
 		})
-		if entry.IsDir() && (suites || host.hugetlb && below(path, hugetlbRoot)) {
+		if entry.IsDir() && suites {
 			groups = append(groups, path)
 		}
 		return nil

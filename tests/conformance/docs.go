@@ -24,7 +24,7 @@ versions that tests/conformance/go.mod and tests/conformance/pids2505/go.mod pin
 * **hollow-err**: the program asserts nothing, but printed an error. **fail 2/5**: 2 of 5 points fail; they are listed below.
 * **flaky**: racy by construction; a run may pass or fail in the listed points.
 * v1: the v1 controllers, hugetlb among them, are mounted. v2: only the unified hierarchy is. A remark such as
-  "capabilities: fail 1/9" says what is expected on a machine that lacks this.
+  "hugetlb: skip" says what is expected on a machine that lacks this.
 
 `)
 	fmt.Fprintf(&page, "Green: %s with v1, %s with v2.\n\n", green(rows, "v1"), green(rows, "v2"))

@@ -23,18 +23,17 @@ type machine struct {
 	viewOnly bool   // v2 although v1 controllers exist: they are hidden from the programs
 	hugetlb  bool   // v1: the hugetlb hierarchy has to be mounted for the programs
 	features []string
+	letGo    chan struct{} // closed when the hugetlb hierarchy is no longer needed
 }
 
 // Names of the features that rows of the table may ask for.
 const (
-	featureCapabilities = "capabilities" // root has all capabilities that the kernel knows
-	featureHugetlb      = "hugetlb"      // v1 hierarchy with the hugetlb controller
-	featureNetwork      = "network"      // v1 hierarchies with net_cls and net_prio
-	featureSELinux      = "selinux"
+	featureSysResource = "CAP_SYS_RESOURCE" // root may have it
+	featureHugetlb     = "hugetlb"          // the controller is in a v1 hierarchy; makes no difference with v2
 )
 
 func knownFeatures() []string {
-	return []string{featureCapabilities, featureHugetlb, featureNetwork, featureSELinux}
+	return []string{featureSysResource, featureHugetlb}
 }
 
 func (m machine) String() string {
@@ -63,8 +62,7 @@ func (m machine) has(feature string) bool { return slices.Contains(m.features, f
 
 // lacks reports whether the feature is missing, of those that make a difference with this version of cgroup.
 func (m machine) lacks(feature string) bool {
-	v1Only := feature == featureHugetlb || feature == featureNetwork
-	return !m.has(feature) && (m.cgroup == "v1" || !v1Only)
+	return !m.has(feature) && (m.cgroup == "v1" || feature != featureHugetlb)
 }
 
 // probeMachine finds out what the programs will see with the cgroup version wanted: "auto", "v1" or "v2".
@@ -86,15 +84,13 @@ func probeMachine(wanted string) (machine, error) {
 	default:
 		return m, fmt.Errorf("probe control groups: unknown version %q (auto, v1 or v2)", wanted)
 	}
-	full, err := allCapabilities()
+	bounding, err := boundingSet()
 	if err != nil {
 		return m, err
 	}
-	if full {
-		m.features = append(m.features, featureCapabilities)
-	}
-	if exists("/sys/fs/selinux/enforce") {
-		m.features = append(m.features, featureSELinux)
+	const capSysResource = 24 // linux/capability.h
+	if bounding&(1<<capSysResource) != 0 {
+		m.features = append(m.features, featureSysResource)
 	}
 	if m.cgroup == "v1" {
 		m.probeV1()
@@ -104,18 +100,40 @@ func probeMachine(wanted string) (machine, error) {
 
 // probeV1 tries to mount the hugetlb hierarchy, which succeeds only where cgroup v2 does not use the controller.
 func (m *machine) probeV1() {
-	if exists(filepath.Join(cgroupRoot, "net_cls")) && exists(filepath.Join(cgroupRoot, "net_prio")) {
-		m.features = append(m.features, featureNetwork)
-	}
 	if exists(filepath.Join(hugetlbRoot, "cgroup.procs")) {
 		m.features = append(m.features, featureHugetlb)
 		return
 	}
 	m.hugetlb = true
-	m.hugetlb = inPrivateMounts(m.mountCgroups) == nil
-	if m.hugetlb {
-		m.features = append(m.features, featureHugetlb)
+	if err := m.holdHugetlb(); err != nil {
+		fmt.Println("# without hugetlb:", err)
+		_ = syscall.Rmdir(hugetlbRoot)
+		m.hugetlb = false
+		return
 	}
+	m.features = append(m.features, featureHugetlb)
+}
+
+// holdHugetlb keeps the hugetlb hierarchy mounted in a mount namespace of its own. Between two programs the kernel would
+// drop it, and cgroup v2 could take the controller.
+func (m *machine) holdHugetlb() error {
+	mounted := make(chan error)
+	m.letGo = make(chan struct{})
+	host := *m
+	go func() {
+		err := inPrivateMounts(func() error {
+			err := host.mountCgroups()
+			mounted <- err
+			if err == nil {
+				<-host.letGo
+			}
+			return nil
+		})
+		if err != nil {
+			mounted <- err
+		}
+	}()
+	return <-mounted
 }
 
 func exists(path string) bool {
@@ -123,27 +141,19 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// allCapabilities reports whether root's bounding set is complete.
-func allCapabilities() (bool, error) {
-	last, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
-	if err != nil {
-		return false, fmt.Errorf("probe capabilities: %w", err)
-	}
-	n, err := strconv.Atoi(string(bytes.TrimSpace(last)))
-	if err != nil {
-		return false, fmt.Errorf("probe capabilities: %w", err)
-	}
+// boundingSet returns the capabilities that root can have, bit by bit.
+func boundingSet() (uint64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return false, fmt.Errorf("probe capabilities: %w", err)
+		return 0, fmt.Errorf("probe capabilities: %w", err)
 	}
 	_, rest, _ := strings.Cut(string(status), "\nCapBnd:\t")
 	field, _, _ := strings.Cut(rest, "\n")
 	bounding, err := strconv.ParseUint(field, 16, 64)
 	if err != nil {
-		return false, fmt.Errorf("probe capabilities: %w", err)
+		return 0, fmt.Errorf("probe capabilities: %w", err)
 	}
-	return bounding == 1<<(n+1)-1, nil
+	return bounding, nil
 }
 
 // mountCgroups gives the calling thread's mount namespace the view of control groups that the programs shall have.
@@ -175,6 +185,7 @@ func (m machine) release() {
 	if !m.hugetlb {
 		return
 	}
+	close(m.letGo)
 	defer func() { _ = syscall.Rmdir(hugetlbRoot) }()
 	for range 20 {
 		for deadline := time.Now().Add(250 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {

@@ -24,19 +24,11 @@ type job struct {
 
 // runProgram runs one program in a mount namespace of its own and removes whatever it leaves behind.
 func (m machine) runProgram(ctx context.Context, j job) (result, error) {
-	tmp, err := os.MkdirTemp("", "rt-conformance-")
-	if err != nil {
-		return result{}, err
-	}
-	// As open as /tmp, in which the programs expect to work: containers with a user namespace have to get through.
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return result{}, err
-	}
-	if below(tmp, stateParent) || below(j.runtime, stateParent) {
+	if below(os.TempDir(), stateParent) || below(j.runtime, stateParent) {
 		return result{}, fmt.Errorf("neither TMPDIR nor the runtime may be below %s, which is hidden from the programs", stateParent)
 	}
 	var r result
-	err = inPrivateMounts(func() error {
+	err := inPrivateMounts(func() error {
 		if err := m.mountCgroups(); err != nil {
 			return err
 		}
@@ -44,12 +36,15 @@ func (m machine) runProgram(ctx context.Context, j job) (result, error) {
 		if err := syscall.Mount("tmpfs", stateParent, "tmpfs", 0, "mode=0755"); err != nil {
 			return fmt.Errorf("mount tmpfs on %s: %w", stateParent, err)
 		}
-		var err error
+		tmp, err := os.MkdirTemp("", "rt-conformance-")
+		if err != nil {
+			return err
+		}
 		r, err = j.run(ctx, tmp)
 		var c cleaner
 		c.containers(j.runtime)
 		c.mounts(tmp)
-		c.cgroups(m)
+		c.cgroups()
 		c.directory(tmp)
 		r.left = strings.Join(c.found, ", ")
 		return errors.Join(err, errors.Join(c.errs...))
@@ -60,7 +55,7 @@ func (m machine) runProgram(ctx context.Context, j job) (result, error) {
 // stateParent is the directory below which runtimes keep their state.
 const stateParent = "/run"
 
-func below(path, dir string) bool { return strings.HasPrefix(path, dir+"/") }
+func below(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
 // inPrivateMounts calls f on a thread with a private copy of the mount namespace. The thread ends with f, and the
 // namespace with its last process, so nothing that is mounted inside is ever seen by the rest of the machine.
@@ -84,6 +79,10 @@ func inPrivateMounts(f func() error) error {
 // run runs the program to its end and judges it. Its output goes to files, since containers that it leaves behind
 // would keep pipes open.
 func (j job) run(ctx context.Context, tmp string) (result, error) {
+	// As open as /tmp, in which the programs expect to work: containers with a user namespace have to get through.
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return result{}, err
+	}
 	stdout, err := os.Create(filepath.Join(tmp, "stdout"))
 	if err != nil {
 		return result{}, err

@@ -54,7 +54,7 @@ func wantPinned(t *testing.T, r row, cgroup string, e expectation) {
 }
 
 func TestTableRefuses(t *testing.T) {
-	const good = "a\thead\tpass\tfail 1/2\tselinux: skip\twhy\n"
+	const good = "a\thead\tpass\tfail 1/2\thugetlb: skip\twhy\n"
 	tests := map[string]struct{ expected, points, want string }{
 		"second row":         {good + good, "", "second row for a"},
 		"missing column":     {"a\thead\tpass\n", "", "3 columns, expected 6"},
@@ -99,6 +99,31 @@ func TestLackingFeatureChangesTheExpectation(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestDocsListEveryProgramAndPin(t *testing.T) {
+	rows, err := loadTable("expected.tsv", "points.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "conformance.md")
+	if err := writeDocs(path, rows); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if !strings.Contains(string(page), "\n| "+r.program+" | "+r.v1.String()+" | ") {
+			t.Errorf("%s is missing", r.program)
+		}
+		for _, p := range r.pinned {
+			if !strings.Contains(string(page), " | "+p.point+" | "+cell(p.name)+" |\n") {
+				t.Errorf("point %s of %s is missing", p.point, r.program)
+			}
+		}
 	}
 }
 

@@ -3,14 +3,12 @@
 package cgroup
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"unsafe"
 
+	"github.com/rt-oci/rt/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +50,7 @@ const (
 	regDenied  = 8 // the accesses asked for that some rule denies
 )
 
-// filterName marks our programs among those attached to a group (bpftool shows it): at most 15 characters.
+// filterName marks our programs among those attached to a group (bpftool shows it).
 const filterName = "rt_devices"
 
 // deviceFilter compiles rules to a BPF_PROG_TYPE_CGROUP_DEVICE program. The context is struct bpf_cgroup_dev_ctx
@@ -142,43 +140,26 @@ func pair(destination, source uint8) uint8 {
 	return destination<<4 | source
 }
 
-// bpfAttr is union bpf_attr, larger than any kernel's so far, which have 168 bytes at most. The size matters: on a
-// short one BPF_PROG_QUERY of Linux 6.17 to 7.1 writes its last member behind the end, into our memory. A kernel
-// that knows less accepts the rest as long as it is zero (kernel: bpf_check_uarg_tail_zero).
-type bpfAttr [256]byte
-
-func (a *bpfAttr) set32(offset int, value uint32) { binary.NativeEndian.PutUint32(a[offset:], value) }
-func (a *bpfAttr) set64(offset int, value uint64) { binary.NativeEndian.PutUint64(a[offset:], value) }
-
-// setPointer stores an address; the pinner keeps what is there alive and in place.
-func setPointer[T any](a *bpfAttr, pinner *runtime.Pinner, offset int, p *T) {
-	pinner.Pin(p)
-	a.set64(offset, uint64(uintptr(unsafe.Pointer(p))))
-}
-
-// bpf calls bpf(2).
-func bpf(command uintptr, a *bpfAttr) (int, error) {
-	for {
-		n, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(unsafe.Pointer(a)), unsafe.Sizeof(*a))
-		switch errno {
-		case 0:
-			return int(n), nil
-		case unix.EINTR, unix.EAGAIN: // EAGAIN: the verifier saw a signal (kernel: signal_pending in do_check)
-		default:
-			return -1, errno
-		}
+// encode lays the program out as the kernel reads it.
+func encode(program []instruction) []byte {
+	code := make([]byte, 0, 8*len(program))
+	for _, in := range program {
+		code = append(code, in.code, in.registers)
+		code = binary.NativeEndian.AppendUint16(code, uint16(in.offset))
+		code = binary.NativeEndian.AppendUint32(code, uint32(in.value))
 	}
+	return code
 }
 
-// setDevicesBPF attaches a device filter to a group of the unified tree. If one of ours is attached the kernel
+// setDevicesV2 attaches a device filter to a group of the unified tree. If one of ours is attached the kernel
 // exchanges the two at once, so that no access falls between; programs of others stay, and all must agree.
-func setDevicesBPF(dir string, rules []rule) error {
+func setDevicesV2(dir string, rules []rule) error {
 	group, err := open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return fmt.Errorf("filter devices: %w", err)
 	}
 	defer group.Close()
-	filter, err := loadFilter(deviceFilter(rules))
+	filter, err := sys.LoadProgram(unix.BPF_PROG_TYPE_CGROUP_DEVICE, filterName, encode(deviceFilter(rules)))
 	if err != nil {
 		return fmt.Errorf("filter devices of %q: %w", dir, err)
 	}
@@ -187,89 +168,37 @@ func setDevicesBPF(dir string, rules []rule) error {
 	if err != nil {
 		return fmt.Errorf("filter devices of %q: %w", dir, err)
 	}
-
-	var a bpfAttr
-	a.set32(0, uint32(group.Fd()))
-	a.set32(4, uint32(filter.Fd()))
-	a.set32(8, unix.BPF_CGROUP_DEVICE)
-	a.set32(12, unix.BPF_F_ALLOW_MULTI)
 	if old != nil {
 		defer old.Close()
-		a.set32(12, unix.BPF_F_ALLOW_MULTI|unix.BPF_F_REPLACE)
-		a.set32(16, uint32(old.Fd()))
 	}
-	if _, err := bpf(unix.BPF_PROG_ATTACH, &a); err != nil {
-		return fmt.Errorf("filter devices of %q: bpf BPF_PROG_ATTACH: %w", dir, err)
+	if err := sys.AttachProgram(group, filter, old, unix.BPF_CGROUP_DEVICE); err != nil {
+		return fmt.Errorf("filter devices of %q: %w", dir, err)
 	}
 	return nil
 }
 
-// loadFilter gives the program to the kernel (bpf(2), BPF_PROG_LOAD).
-func loadFilter(program []instruction) (*os.File, error) {
-	var a bpfAttr
-	var pinner runtime.Pinner
-	defer pinner.Unpin()
-	license := []byte("Apache-2.0\x00") // no helper is called, so none that demands the GPL
-	a.set32(0, unix.BPF_PROG_TYPE_CGROUP_DEVICE)
-	a.set32(4, uint32(len(program)))
-	setPointer(&a, &pinner, 8, &program[0])
-	setPointer(&a, &pinner, 16, &license[0])
-	copy(a[48:63], filterName)
-	fd, err := bpf(unix.BPF_PROG_LOAD, &a)
-	if err != nil {
-		return nil, fmt.Errorf("bpf BPF_PROG_LOAD, %d instructions: %w", len(program), err)
-	}
-	return os.NewFile(uintptr(fd), filterName), nil
-}
-
 // attachedFilter returns the filter of ours that is attached to the group itself, nil if there is none.
 func attachedFilter(group *os.File) (*os.File, error) {
-	var a bpfAttr
-	var pinner runtime.Pinner
-	defer pinner.Unpin()
-	ids := make([]uint32, 64) // the kernel attaches no more (kernel/bpf/cgroup.c, BPF_CGROUP_MAX_PROGS)
-	a.set32(0, uint32(group.Fd()))
-	a.set32(4, unix.BPF_CGROUP_DEVICE)
-	setPointer(&a, &pinner, 16, &ids[0])
-	a.set32(24, uint32(len(ids)))
-	if _, err := bpf(unix.BPF_PROG_QUERY, &a); err != nil {
-		return nil, fmt.Errorf("bpf BPF_PROG_QUERY: %w", err)
+	ids, err := sys.AttachedPrograms(group, unix.BPF_CGROUP_DEVICE)
+	if err != nil {
+		return nil, err
 	}
-	for _, id := range ids[:binary.NativeEndian.Uint32(a[24:])] {
-		var byID bpfAttr
-		byID.set32(0, id)
-		fd, err := bpf(unix.BPF_PROG_GET_FD_BY_ID, &byID)
+	for _, id := range ids {
+		program, err := sys.OpenProgram(id)
 		if errors.Is(err, unix.ENOENT) { // detached meanwhile
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("bpf BPF_PROG_GET_FD_BY_ID: %w", err)
+			return nil, err
 		}
-		f := os.NewFile(uintptr(fd), filterName)
-		name, err := programName(fd)
+		name, err := sys.ProgramName(program)
 		if err == nil && name == filterName {
-			return f, nil
+			return program, nil
 		}
-		f.Close()
+		program.Close()
 		if err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
-}
-
-// programName returns the name a program was loaded with: 16 bytes at 64 of struct bpf_prog_info (linux/bpf.h).
-func programName(fd int) (string, error) {
-	var a bpfAttr
-	var pinner runtime.Pinner
-	defer pinner.Unpin()
-	info := make([]byte, 80)
-	a.set32(0, uint32(fd))
-	a.set32(4, uint32(len(info)))
-	setPointer(&a, &pinner, 8, &info[0])
-	if _, err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, &a); err != nil {
-		return "", fmt.Errorf("bpf BPF_OBJ_GET_INFO_BY_FD: %w", err)
-	}
-	name, _, _ := bytes.Cut(info[64:80], []byte{0})
-	return string(name), nil
 }

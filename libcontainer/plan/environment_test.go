@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		env, want string // separated by blanks
+		home      bool   // HOME is still to be found
+	}{
+		{"", "", true},
+		{"A=1 B=2", "A=1 B=2", true},
+		{"A=1 B=2 A=3", "B=2 A=3", true},
+		{"A=1 A=2 A=3", "A=3", true},
+		{"A= A=1", "A=1", true},
+		{"A=1 A=", "A=", true},
+		{"A=x=y B==", "A=x=y B==", true},
+		{"A B=1 A", "B=1 A", true}, // no "=": the kernel passes it on, so do we
+		{"HOME=/root", "HOME=/root", false},
+		{"HOME=/a HOME=/b", "HOME=/b", false},
+		{"HOME=", "", true},
+		{"HOME=/a HOME=", "", true},
+		{"HOME= HOME=/a", "HOME=/a", false},
+		{"HOME A=1", "A=1", true},
+		{"HOMER=1", "HOMER=1", true},
+	} {
+		env := strings.Fields(c.env)
+		before := slices.Clone(env)
+		if got := strings.Join(environment(env), " "); got != c.want {
+			t.Errorf("environment(%q) = %q, want %q", c.env, got, c.want)
+		}
+		if !slices.Equal(env, before) {
+			t.Errorf("environment(%q) changed its argument to %q", c.env, env)
+		}
+		if got := needsHome(env); got != c.home {
+			t.Errorf("needsHome(%q) = %v", c.env, got)
+		}
+	}
+}
+
+func TestCandidates(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ program, env, want string }{
+		{"sh", "PATH=/sbin:/bin", "/sbin/sh /bin/sh"},
+		{"sh", "", "/bin/sh /usr/bin/sh"},
+		{"sh", "PATH=", "./sh"},
+		{"sh", "PATH=/bin::/sbin:", "/bin/sh ./sh /sbin/sh ./sh"},
+		{"sh", "PATH=/first PATH=/last", "/last/sh"},
+		{"sh", "PATH", "./sh"},
+		{"sh", "PATH=bin:../x", "bin/sh ../x/sh"},
+		{"sh", "PATH=/bin/", "/bin//sh"},
+		{"./sh", "PATH=/bin", "./sh"},
+		{"/bin/sh", "PATH=/bin", "/bin/sh"},
+		{"dir/sh", "PATH=/bin", "dir/sh"},
+		{"", "PATH=/bin", "/bin/"},
+	} {
+		p := &specs.Process{Args: []string{c.program}, Env: strings.Fields(c.env)}
+		if got := strings.Join(Candidates(p), " "); got != c.want {
+			t.Errorf("Candidates of %q with %q = %q, want %q", c.program, c.env, got, c.want)
+		}
+	}
+}
+
+func TestSysctlPath(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ key, want string }{
+		{"net.ipv4.ip_forward", "net/ipv4/ip_forward"},
+		{"net/ipv4/ip_forward", "net/ipv4/ip_forward"},
+		{"net/ipv4/conf/eth0.100/forwarding", "net/ipv4/conf/eth0.100/forwarding"},
+		{"net.ipv4.conf.eth0/100.forwarding", "net/ipv4/conf/eth0.100/forwarding"},
+		{"kernel.shm_rmid_forced", "kernel/shm_rmid_forced"},
+		{"single", "single"},
+		{"", ""},
+	} {
+		if got := sysctlPath(c.key); got != c.want {
+			t.Errorf("sysctlPath(%q) = %q, want %q", c.key, got, c.want)
+		}
+	}
+}

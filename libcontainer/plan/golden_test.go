@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// allCapabilities are those that the host of the tests has.
+const allCapabilities = 1<<41 - 1
+
+// golden is a config of testdata on a host; the plan must be that of testdata/NAME.golden.
+type golden struct {
+	name   string
+	config string
+	host   func(*Host)
+	hook   *HookPlace // not the container, but its first createContainer hook, at this place
+}
+
+func goldens() []golden {
+	beforePivot, inContainer := HookBeforePivot, HookInContainer
+	return []golden{
+		{name: "default-v1", config: "default", host: cgroupV1},
+		{name: "default-v2", config: "default", host: cgroupV2},
+		{name: "default-hybrid-run", config: "default", host: func(h *Host) {
+			cgroupV1(h)
+			h.WaitForStart, h.PreserveFDs, h.NoNewKeyring = false, 2, true
+		}},
+		{name: "default-no-pivot", config: "default", host: func(h *Host) {
+			cgroupV2(h)
+			h.NoPivot = true
+			h.ProcMounts = []string{"/run/bundle/rootfs/proc", "/sys", "/proc/sub", "/proc"}
+		}},
+		{name: "user-time", config: "user-time"},
+		{name: "joined", config: "joined"},
+		{name: "host-mounts", config: "host-mounts"},
+		{name: "terminal", config: "terminal", host: cgroupV2},
+		{name: "hooks", config: "hooks"},
+		{name: "hook-before-pivot", config: "hooks", hook: &beforePivot},
+		{name: "hook-in-container", config: "hooks", hook: &inContainer, host: func(h *Host) {
+			cgroupV1(h)
+			withFilter(h)
+		}},
+		{name: "mounts", config: "mounts"},
+		{name: "identity", config: "identity", host: func(h *Host) {
+			withFilter(h)
+			h.Capabilities &^= 1 << 25 // CAP_SYS_TIME
+		}},
+		{name: "no-process", config: "no-process", host: cgroupV2},
+	}
+}
+
+func cgroupV1(h *Host) {
+	h.TaskFiles = 2
+	h.CgroupMounts = []CgroupMount{
+		{Name: "cpu,cpuacct", Path: "/sys/fs/cgroup/cpu,cpuacct/test", Links: []string{"cpu", "cpuacct"}},
+		{Name: "memory", Path: "/sys/fs/cgroup/memory/test"},
+	}
+}
+
+func cgroupV2(h *Host) {
+	h.CgroupV2 = true
+	h.CgroupMounts = []CgroupMount{{Path: "/sys/fs/cgroup/test"}}
+}
+
+func withFilter(h *Host) {
+	allow := []byte{6, 0, 0, 0, 0, 0, 0xff, 0x7f} // BPF_RET|BPF_K SECCOMP_RET_ALLOW
+	h.Filter = &Filter{Program: append(allow, allow...), Flags: 1}
+}
+
+// testHost is a host for create with --bundle /run/bundle.
+func testHost() Host {
+	return Host{
+		ID: "test", Bundle: "/run/bundle", Rootfs: "/run/bundle/rootfs",
+		Capabilities: allCapabilities, WaitForStart: true,
+	}
+}
+
+func (g *golden) plan(t testing.TB) *Plan {
+	t.Helper()
+	s, h := readConfig(t, g.config), testHost()
+	if g.host != nil {
+		g.host(&h)
+	}
+	p, err := Create(s, h)
+	if g.hook != nil {
+		p, err = Hook(s, h, &s.Hooks.CreateContainer[0], *g.hook, 4711)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func readConfig(t testing.TB, name string) *specs.Spec {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	s := &specs.Spec{}
+	if err := decoder.Decode(s); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return s
+}
+
+// TestGolden compares whole plans, so that a change of policy is a change of a file that a person reads:
+// go test ./libcontainer/plan -run Golden -update
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for _, g := range goldens() {
+		t.Run(g.name, func(t *testing.T) {
+			t.Parallel()
+			got := g.plan(t).String()
+			file := filepath.Join("testdata", g.name+".golden")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("the plan of %s.json is now\n%s\nwanted (-update writes it anew)\n%s", g.config, got, want)
+			}
+		})
+	}
+}
+
+// TestEveryStepIsPlanned keeps the goldens complete: a step type that no config leads to is either dead or untested.
+func TestEveryStepIsPlanned(t *testing.T) {
+	t.Parallel()
+	planned := make(map[string]bool)
+	for _, g := range goldens() {
+		for _, entry := range g.plan(t).Steps {
+			planned[Name(entry.Step)] = true
+		}
+	}
+	for _, s := range allSteps() {
+		if !planned[Name(s)] {
+			t.Errorf("no golden plan has the step %s", Name(s))
+		}
+	}
+}

@@ -1,0 +1,389 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * kernel.c: see kernel.h.
+ */
+#include "../../nsenter/stage.h" /* first: linux/stat.h says nothing after a C library's header */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+
+struct kernel kernel;
+
+static volatile uint8_t sink;
+
+static uint8_t next_byte(void)
+{
+	if (kernel.script_bytes == 0)
+		return 0;
+	kernel.script_bytes--;
+	return *kernel.script++;
+}
+
+static _Noreturn void complain(const char *what, long number)
+{
+	fprintf(stderr, "%s (system call %ld, number %d of the run)\n", what, number, kernel.calls);
+	abort();
+}
+
+/* Reads what the kernel would read. */
+static void look(const void *data, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		sink ^= ((const uint8_t *)data)[i];
+}
+
+static void look_text(const void *text)
+{
+	look(text, strlen(text) + 1);
+}
+
+static void look_texts(const char *const *texts)
+{
+	for (; *texts; texts++)
+		look_text(*texts);
+}
+
+/* Writes what the kernel would write: zeroes, or bytes of the script. */
+static long fill(void *data, size_t bytes, size_t from_script)
+{
+	memset(data, 0, bytes);
+	for (size_t i = 0; i < bytes && i < from_script; i++)
+		((uint8_t *)data)[i] = next_byte();
+	return 0;
+}
+
+static void use(long number, long fd)
+{
+	if (!kernel.strict || fd == AT_FDCWD_)
+		return;
+	if (fd < 0 || fd >= OPEN_MAX_ || !kernel.open[fd])
+		complain("a descriptor is used that is not open", number);
+}
+
+static long new_fd(void)
+{
+	for (int fd = 0; fd < OPEN_MAX_; fd++) {
+		if (!kernel.open[fd]) {
+			kernel.open[fd] = 1;
+			return fd;
+		}
+	}
+	return -EMFILE;
+}
+
+static long close_fd(long number, long fd)
+{
+	use(number, fd);
+	if (fd >= 0 && fd < OPEN_MAX_)
+		kernel.open[fd] = 0;
+	return 0;
+}
+
+static uint32_t file_type(uint8_t variant, uint32_t usual)
+{
+	static const uint32_t types[] = { S_IFDIR, S_IFREG, S_IFLNK, S_IFCHR, S_IFIFO, S_IFSOCK, S_IFBLK };
+
+	return variant == 0 ? usual : types[variant % (sizeof types / sizeof *types)];
+}
+
+/* The first fstat asks for the plan's size. */
+static long give_stat(struct stat *st, uint8_t variant, uint32_t usual)
+{
+	memset(st, 0, sizeof *st);
+	st->st_mode = file_type(variant, usual) | 0755;
+	st->st_rdev = variant ? next_byte() : 0;
+	st->st_size = (long)kernel.plan_bytes;
+	return 0;
+}
+
+static long map_plan(void)
+{
+	kernel.mapped = malloc(kernel.plan_bytes ? kernel.plan_bytes : 1);
+	if (!kernel.mapped)
+		return -ENOMEM;
+	memcpy(kernel.mapped, kernel.plan, kernel.plan_bytes);
+	return (long)kernel.mapped;
+}
+
+static long give_link(char *target, size_t size, uint8_t variant)
+{
+	size_t n = variant == 0 ? 1 : (size_t)next_byte() * (variant & 31) + 1;
+
+	if (n > size)
+		n = size;
+	memset(target, 'a', n);
+	for (size_t i = 0; i < n && kernel.script_bytes > 0; i++)
+		target[i] = (char)next_byte();
+	return (long)n;
+}
+
+/* Directory entries as of getdents64(2); usually none. */
+static long give_entries(uint8_t *buffer, size_t size, uint8_t variant)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < (variant & 7); i++) {
+		size_t name = next_byte() % 32u + 1, length = (19 + name + 1 + 7) & ~(size_t)7;
+
+		if (at + length > size)
+			break;
+		memset(buffer + at, 0, length);
+		buffer[at + 16] = (uint8_t)length;
+		memset(buffer + at + 19, 'a' + i, name);
+		if (variant & 64)
+			memset(buffer + at + 19, '.', name % 3 + 1);
+		at += length;
+	}
+	return (long)at;
+}
+
+/* An answer of the host side, or a byte of exec.fifo, or the log of a file system. */
+static long give_read(long fd, void *data, size_t size, uint8_t variant)
+{
+	struct message *answer = data;
+
+	if (kernel.strict && size == 1) {
+		for (int i = 0, open = 0; i < OPEN_MAX_; i++) {
+			open += kernel.open[i];
+			if (open > 5)
+				complain("a container that waits has more open than stdio and two FIFOs", fd);
+		}
+	}
+	if (size != sizeof *answer) {
+		fill(data, size, size);
+		return variant & 1 ? (long)(size / 2) : size == 1 ? 1 : (long)size;
+	}
+	memset(answer, variant & 2 ? 'x' : 0, sizeof *answer);
+	answer->type = variant & 4 ? next_byte() : MESSAGE_GO;
+	return variant & 1 ? next_byte() : (long)sizeof *answer;
+}
+
+static _Noreturn void finish(enum outcome outcome)
+{
+	if (kernel.outcome == RUNNING)
+		kernel.outcome = outcome;
+	longjmp(kernel.end, 1);
+}
+
+static void note_error(const struct message *m)
+{
+	if (m->type != MESSAGE_ERROR)
+		return;
+	kernel.outcome = REPORTED;
+	kernel.bad_step = m->step;
+	look_text(m->call);
+	look_text(m->detail);
+	if (strlen(m->call) >= MESSAGE_CALL || strlen(m->detail) >= MESSAGE_DETAIL)
+		complain("a text of a message has no end", m->type);
+}
+
+static long take_write(const void *data, size_t size)
+{
+	look(data, size);
+	if (size == sizeof(struct message))
+		note_error(data);
+	return (long)size;
+}
+
+static long take_message(const struct message_header *header)
+{
+	const struct message *m = header->vectors->base;
+
+	look(m, header->vectors->length);
+	if (header->control)
+		look(header->control, header->control_length);
+	note_error(m);
+	return (long)header->vectors->length;
+}
+
+static void look_filter(const uint8_t *program)
+{
+	uint16_t length;
+	const uint8_t *filter;
+
+	memcpy(&length, program, sizeof length);
+	memcpy(&filter, program + 8, sizeof filter);
+	look(filter, (size_t)length * 8);
+}
+
+static long execute(const char *path, const char *const *arguments, const char *const *environment, uint8_t variant)
+{
+	look_text(path);
+	look_texts(arguments);
+	look_texts(environment);
+	if (variant != 0)
+		return -ENOENT;
+	finish(EXECUTED);
+}
+
+/* Calls that take a path after a descriptor. */
+static long with_path(long n, long dir, const void *path, long c, long d, uint8_t variant)
+{
+	use(n, dir);
+	look_text(path);
+	switch (n) {
+	case __NR_openat2:
+		look((void *)c, (size_t)d);
+		return new_fd();
+	case __NR_openat:
+	case __NR_open_tree:
+		return new_fd();
+	case __NR_newfstatat:
+		return give_stat((struct stat *)c, variant, S_IFREG);
+	case __NR_readlinkat:
+		return give_link((char *)c, (size_t)d, variant);
+	}
+	return 0;
+}
+
+static long with_fd(long n, long a, long b, long c, uint8_t variant)
+{
+	use(n, a);
+	switch (n) {
+	case __NR_fstat:
+		return give_stat((struct stat *)b, variant, S_IFDIR);
+	case __NR_read:
+		return give_read(a, (void *)b, (size_t)c, variant);
+	case __NR_write:
+		return take_write((void *)b, (size_t)c);
+	case __NR_sendmsg:
+		return take_message((void *)b);
+	case __NR_getdents64:
+		return give_entries((void *)b, (size_t)c, variant);
+	case __NR_fsmount:
+		return new_fd();
+	case __NR_ioctl:
+		return b == TIOCGPTPEER ? new_fd() : 0;
+	case __NR_dup3:
+		kernel.open[b] = 1;
+		return b;
+	case __NR_sendfile:
+		return variant & 1;
+	}
+	return 0;
+}
+
+static long without_fd(long n, const long *arg, uint8_t variant)
+{
+	switch (n) {
+	case __NR_keyctl:
+		look_text((void *)arg[1]);
+		return 1;
+	case __NR_chdir: case __NR_chroot: case __NR_umount2: case __NR_pivot_root:
+		look_text((void *)arg[0]);
+		return 0;
+	case __NR_sethostname: case __NR_setdomainname:
+		look((void *)arg[0], (size_t)arg[1]);
+		return 0;
+	case __NR_getcwd:
+		memcpy((void *)arg[0], variant ? "(unreachable)/" : "/", variant ? 15 : 2);
+		return variant ? 15 : 2;
+	case __NR_sched_setaffinity:
+		look((void *)arg[2], (size_t)arg[1]);
+		return 0;
+	case __NR_setgroups:
+		look((void *)arg[1], (size_t)arg[0] * 4);
+		return 0;
+	case __NR_capset:
+		look((void *)arg[0], 8);
+		look((void *)arg[1], 24);
+		return 0;
+	case __NR_seccomp:
+		look_filter((void *)arg[2]);
+		return 0;
+	case __NR_clone3:
+		look((void *)arg[0], (size_t)arg[1]);
+		return variant;
+	case __NR_execve:
+		return execute((void *)arg[0], (void *)arg[1], (void *)arg[2], variant);
+	case __NR_prctl: case __NR_unshare: case __NR_setresgid: case __NR_setresuid: case __NR_setsid:
+	case __NR_personality: case __NR_umask: case __NR_close_range: case __NR_ppoll:
+		return 0;
+	}
+	complain("this test kernel does not know the system call", n);
+}
+
+static long succeed(long n, const long *arg, uint8_t variant)
+{
+	switch (n) {
+	case __NR_exit_group:
+		finish(QUIT);
+	case __NR_mmap:
+		return map_plan();
+	case __NR_close:
+		return close_fd(n, arg[0]);
+	case __NR_fstat: case __NR_read: case __NR_write: case __NR_sendmsg: case __NR_getdents64: case __NR_fsmount:
+	case __NR_ioctl: case __NR_dup3: case __NR_sendfile: case __NR_fchdir: case __NR_setns: case __NR_fchown:
+	case __NR_fchmod:
+		return with_fd(n, arg[0], arg[1], arg[2], variant);
+	case __NR_openat2: case __NR_openat: case __NR_open_tree: case __NR_newfstatat: case __NR_readlinkat:
+	case __NR_mkdirat: case __NR_mknodat: case __NR_unlinkat: case __NR_faccessat: case __NR_fchownat:
+	case __NR_mount_setattr:
+		return with_path(n, arg[0], (void *)arg[1], arg[2], arg[3], variant);
+	case __NR_symlinkat:
+		look_text((void *)arg[0]);
+		return with_path(n, arg[1], (void *)arg[2], 0, 0, variant);
+	case __NR_move_mount:
+		use(n, arg[0]);
+		return with_path(n, arg[2], (void *)arg[3], 0, 0, variant);
+	case __NR_fsopen:
+		look_text((void *)arg[0]);
+		return new_fd();
+	case __NR_socket:
+		return new_fd();
+	case __NR_fsconfig:
+		use(n, arg[0]);
+		if (arg[2])
+			look_text((void *)arg[2]);
+		if (arg[3])
+			look_text((void *)arg[3]);
+		return 0;
+	}
+	return without_fd(n, arg, variant);
+}
+
+long stage_syscall(long n, long a, long b, long c, long d, long e, long f)
+{
+	static const int errors[] = { ENOENT, EEXIST, EACCES, EPERM, ENOTDIR, EISDIR, ELOOP, EAGAIN, EINTR, EINVAL, ENOSYS, EROFS, ENODEV, EBUSY, EIO };
+	const long arg[] = { a, b, c, d, e, f };
+	uint8_t verdict = n == __NR_exit_group ? 0 : next_byte();
+
+	if (++kernel.calls > 200000)
+		complain("the stage does not come to an end", n);
+	if (kernel.calls - 1 == kernel.fail_at && n != __NR_exit_group) {
+		kernel.failed_call = n;
+		kernel.talk_failed = n == __NR_sendmsg || ((n == __NR_read || n == __NR_write) && c == sizeof(struct message));
+		if (n == __NR_close)
+			close_fd(n, a);
+		return -kernel.error;
+	}
+	if (verdict & 128 && n != __NR_close)
+		return -errors[(verdict & 127) % (sizeof errors / sizeof *errors)];
+	return succeed(n, arg, verdict);
+}
+
+void run_plan(int plan_fd);
+
+void run_stage(void)
+{
+	static struct registers fresh;
+	static int saved;
+
+	if (!saved)
+		fresh = reg;
+	saved = 1;
+	reg = fresh;
+	kernel.outcome = RUNNING;
+	kernel.calls = 0;
+	kernel.mapped = NULL;
+	memset(kernel.open, 0, sizeof kernel.open);
+	memset(kernel.open, 1, (size_t)kernel.open_fds);
+	if (setjmp(kernel.end) == 0)
+		run_plan(4);
+	free(kernel.mapped);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const passwd = `root:x:0:0:root:/root:/bin/sh
+user:x:1000:1000:user:/home/user:/bin/sh
+`
+
+const group = `root:x:0:
+tty:x:5:
+user:x:1000:
+`
+
+type busyboxProgram struct {
+	program []byte
+	applets []string
+}
+
+var busybox = sync.OnceValues(func() (busyboxProgram, error) {
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		return busyboxProgram{}, fmt.Errorf("find busybox (Debian: busybox-static): %w", err)
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return busyboxProgram{}, err
+	}
+	list, err := exec.Command(path, "--list").Output()
+	return busyboxProgram{program, strings.Fields(string(list))}, err
+})
+
+// makeRootfs makes a root file system of a static busybox. The mount points of the default config are missing, as
+// rt has to make them.
+func makeRootfs(rootfs string) error {
+	box, err := busybox()
+	if err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		path string
+		mode os.FileMode
+	}{
+		{"bin", 0o755}, {"etc", 0o755}, {"home/user", 0o755}, {"root", 0o700}, {"tmp", 0o777 | os.ModeSticky},
+	} {
+		dir := filepath.Join(rootfs, d.path)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chmod(dir, d.mode); err != nil {
+			return err
+		}
+	}
+	program := filepath.Join(rootfs, "bin", "busybox")
+	if err := os.WriteFile(program, box.program, 0o755); err != nil {
+		return err
+	}
+	for _, applet := range box.applets {
+		if applet == "busybox" {
+			continue
+		}
+		if err := os.Link(program, filepath.Join(rootfs, "bin", applet)); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(rootfs, "etc/passwd"), []byte(passwd), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(rootfs, "etc/group"), []byte(group), 0o644); err != nil {
+		return err
+	}
+	return os.Chown(filepath.Join(rootfs, "home/user"), 1000, 1000)
+}
+
+// Mkdir makes a directory with its parents, with exactly this mode, and returns its path.
+func Mkdir(t *testing.T, path string, mode os.FileMode) string {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// WriteFile makes a file with exactly this mode, and the directories that lead to it, and returns its path.
+func WriteFile(t *testing.T, path, content string, mode os.FileMode) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Symlink makes a symbolic link and the directories that lead to it.
+func Symlink(t *testing.T, target, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ReadFile returns the content of a file.
+func ReadFile(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package security
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rt-oci/rt/tests/harness"
+)
+
+// whereAmI goes up from the working directory as far as it can get: that must be the container's root.
+const whereAmI = `for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do cd -P ..; done
+[ "$(stat -c %d:%i .)" = "$(stat -c %d:%i /)" ] && echo inside || echo ESCAPED`
+
+// The working directory is reached through a descriptor that the runtime has open (CVE-2024-21626).
+func TestWorkingDirectoryThroughDescriptor(t *testing.T) {
+	t.Parallel()
+	for n := 3; n < 28; n++ {
+		for _, form := range []string{"/proc/self/fd/%d", "/proc/self/fd/%d/../../..", "/proc/1/fd/%d", "/wd", "/wd/."} {
+			b := script(t, whereAmI)
+			b.Spec.Process.Cwd = form
+			if strings.Contains(form, "%") {
+				b.Spec.Process.Cwd = fmt.Sprintf(form, n)
+			} else if n > 14 {
+				continue
+			}
+			harness.Symlink(t, fmt.Sprintf("/proc/self/fd/%d", n), b.InRootfs("wd"))
+			got := b.Run(t)
+			wantNoCrash(t, got)
+			if got.Exit == 0 {
+				got.WantStdoutIs(t, "inside")
+			}
+		}
+	}
+}
+
+// listDescriptors prints the descriptors of the container's process.
+const listDescriptors = `ls /proc/1/fd | tr '\n' ' '`
+
+// openDirectories opens directories of the host, as a careless caller of rt leaves them.
+func openDirectories(t *testing.T, n int) []*os.File {
+	t.Helper()
+	var files []*os.File
+	for range n {
+		f, err := os.Open("/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		files = append(files, f)
+	}
+	return files
+}
+
+// No descriptor but 0 to 2 reaches the container, however many the caller leaves open.
+func TestOnlyTheStandardStreamsArrive(t *testing.T) {
+	t.Parallel()
+	b := script(t, listDescriptors)
+	b.Files = openDirectories(t, 10)
+	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "0 1 2 ")
+
+	c := script(t, listDescriptors+"; sleep 60")
+	c.Files = openDirectories(t, 10)
+	c.Create(t).WantExit(t, 0)
+	c.Start(t).WantExit(t, 0)
+	c.WaitForOutput(t, "0 1 2 ")
+	if got := c.Output(t); got != "0 1 2 " {
+		t.Errorf("descriptors after create and start: %q", got)
+	}
+}
+
+// A hook in the container is a process of the container, too.
+func TestOnlyTheStandardStreamsReachHooks(t *testing.T) {
+	t.Parallel()
+	b := script(t, "cat /found")
+	b.Files = openDirectories(t, 10)
+	b.Spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "echo /proc/$$/fd/[3-9] /proc/$$/fd/[1-9][0-9] $(readlink /proc/self/cwd) >/found; env >>/found"},
+		Env: []string{"A=B"},
+	}}}
+	got := b.Run(t).WantExit(t, 0)
+	// While the shell expands the pattern it has the directory open itself.
+	if line, _, _ := strings.Cut(got.Stdout, "\n"); strings.Count(line, "/fd/") > 2 {
+		t.Errorf("the hook has descriptors that are not its own: %s", line)
+	}
+}
+
+// A hook in the container gets no variable of the caller's environment.
+func TestCallersEnvironmentStaysOutside(t *testing.T) {
+	t.Parallel()
+	b := script(t, "env; cat /found")
+	b.Env = []string{"RT_TEST_SECRET=1"}
+	b.Spec.Process.Env = nil
+	b.Spec.Process.Args[0] = "/bin/sh"
+	b.Spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "/bin/busybox env >/found"},
+	}}}
+	got := b.Run(t)
+	if got.Exit != 0 {
+		t.Fatalf("%s: %s", got.Command, got.Stderr)
+	}
+	got.WantNoStdout(t, "RT_TEST_SECRET")
+}
+
+// --preserve-fds gives exactly what it names.
+func TestPreservedDescriptors(t *testing.T) {
+	t.Parallel()
+	b := script(t, listDescriptors)
+	b.Files = openDirectories(t, 10)
+	b.Run(t, "--preserve-fds", "2").WantExit(t, 0).WantStdoutIs(t, "0 1 2 3 4 ")
+}
+
+// With fewer descriptors than --preserve-fds names, the runtime's own must not take their place.
+func TestPreservedDescriptorsThatAreMissing(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"run", "create"} {
+		b := script(t, listDescriptors)
+		b.Write(t)
+		b.RT(t, command, "--bundle", b.Dir, "--preserve-fds", "3", b.ID).WantOneError(t, "--preserve-fds", "3")
+	}
+	one := script(t, listDescriptors)
+	one.Files = openDirectories(t, 1)
+	one.Run(t, "--preserve-fds", "3").WantOneError(t, "--preserve-fds", "4")
+}
+
+// The same with the variable of socket activation.
+func TestSocketActivationWithoutSockets(t *testing.T) {
+	t.Parallel()
+	b := script(t, listDescriptors)
+	b.Env = []string{"LISTEN_FDS=3", fmt.Sprintf("LISTEN_PID=%d", os.Getpid())}
+	got := b.Run(t)
+	wantNoCrash(t, got)
+	if got.Exit == 0 {
+		got.WantStdoutIs(t, "0 1 2 ")
+	}
+}
+
+// A limit on open files is for the container, not for the runtime that sets it.
+func TestLowLimitOfOpenFiles(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []uint64{0, 1, 2, 3, 4} {
+		b := script(t, "echo started")
+		b.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: limit, Hard: limit}}
+		got := b.Run(t)
+		wantNoCrash(t, got)
+		if got.Exit == 0 {
+			got.WantStdoutIs(t, "started")
+		}
+	}
+}
+
+// A caller with few descriptors left gets an error, not a crash.
+func TestCallerWithFewDescriptors(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []string{"8", "12", "16", "20"} {
+		b := script(t, "echo started")
+		b.Wrapper = []string{"sh", "-c", "ulimit -n " + limit + ` && exec "$@"`, "sh"}
+		host := b.Snapshot(t)
+		if got := b.Run(t); got.Exit != 0 {
+			wantNoCrash(t, got)
+			b.Wrapper = nil
+			host.WantSame(t)
+		}
+		b.Wrapper = nil
+	}
+}
