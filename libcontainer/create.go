@@ -20,7 +20,7 @@ import (
 
 // Create makes a container and leaves it waiting for Start (runtime.md, "Create"). On error nothing is left of it.
 func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
-	n, err := r.make(id, o, true)
+	n, err := r.make(id, o, true, true)
 	if err != nil {
 		return nil, err
 	}
@@ -34,28 +34,29 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 
 // creation is a container that is being made. undo has what takes back what was done, last first.
 type creation struct {
-	c       *Container
-	options CreateOptions
-	spec    *specs.Spec
-	config  []byte
-	group   *cgroup.Group
-	planned *plan.Plan
-	stage   *stage
-	console *os.File // master of the terminal, until somebody takes it
-	undo    []func()
+	c        *Container
+	options  CreateOptions
+	detached bool
+	spec     *specs.Spec
+	config   []byte
+	group    *cgroup.Group
+	planned  *plan.Plan
+	stage    *stage
+	console  *os.File // master of the terminal, until somebody takes it
+	undo     []func()
 }
 
-// make does all of Create up to the answer to the stage's MESSAGE_READY; wait says whether the stage then waits for
-// Start or executes the user's process.
-func (r *Runtime) make(id string, o CreateOptions, wait bool) (*creation, error) {
+// make does all of Create up to the answer to the stage's MESSAGE_READY. With wait the stage then waits for Start,
+// otherwise it executes the user's process; detached says that nobody will attend to its terminal.
+func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creation, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
 	if err := sys.CheckKernel(); err != nil {
 		return nil, err
 	}
-	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o}
-	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.makeStateDir, n.makeCgroup} {
+	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o, detached: detached}
+	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.makeStateDir, n.rememberMounts, n.makeCgroup} {
 		if err := step(); err != nil {
 			return nil, n.fail(err)
 		}
@@ -114,6 +115,9 @@ func (n *creation) checkConfig() error {
 			return err
 		}
 	}
+	if err := checkJoined(n.spec); err != nil {
+		return err
+	}
 	return n.checkTerminal()
 }
 
@@ -130,8 +134,13 @@ func hasPrivate(s *specs.Spec, t specs.LinuxNamespaceType) bool {
 // checkTerminal refuses what can't work, in the words that callers of runc know.
 func (n *creation) checkTerminal() error {
 	terminal := n.spec.Process != nil && n.spec.Process.Terminal
-	if n.options.ConsoleSocket != "" && !terminal {
+	switch {
+	case n.options.ConsoleSocket != "" && !terminal:
 		return fmt.Errorf("%w (process.terminal is false)", errNoConsoleSocket)
+	case n.options.ConsoleSocket == "" && terminal && n.detached:
+		return errNeedsConsoleSocket
+	case n.options.ConsoleSocket != "" && !n.detached:
+		return errNoConsoleSocket
 	}
 	return nil
 }
@@ -239,7 +248,8 @@ func (n *creation) execute(wait bool) error {
 	if err != nil {
 		return err
 	}
-	n.planned = p
+	injectFault(p)
+	n.planned, n.c.saved.Started = p, p.Started
 	for _, w := range p.Warnings {
 		n.c.runtime.Log.Warnf("%s", w)
 	}

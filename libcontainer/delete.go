@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/rt-oci/rt/libcontainer/cgroup"
 	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
@@ -25,13 +26,34 @@ func (r *Runtime) Delete(id string, force bool) error {
 	if !force || errors.Is(err, ErrNotExist) || errors.Is(err, ErrInvalidID) {
 		return err
 	}
-	r.Log.Warnf("delete %s: %v: its processes and control group are not known", id, err)
 	c = &Container{runtime: r, saved: savedState{ID: id}}
-	if err := c.acquire(); err != nil {
-		return err
+	if lockErr := c.acquire(); lockErr != nil {
+		return lockErr
 	}
 	defer c.release()
-	return c.removeStateDir()
+	if groupErr := c.findCgroup(); groupErr != nil {
+		r.Log.Warnf("delete %s: %v; %v: processes of the container may be left", id, err, groupErr)
+	}
+	return c.destroy()
+}
+
+// findCgroup works out from the saved config which group create has taken: with that the processes can be found when
+// the state can't be read.
+func (c *Container) findCgroup() error {
+	s, err := c.loadSpec()
+	if err != nil {
+		return err
+	}
+	layout, err := cgroup.Detect()
+	if err != nil {
+		return err
+	}
+	group, err := layout.Place(s.Linux.CgroupsPath, c.saved.ID)
+	if err != nil {
+		return err
+	}
+	c.saved.CgroupPaths, c.saved.CgroupOurs = group.Paths(), true
+	return nil
 }
 
 // Delete removes a container that has stopped, or one that was created and not started (runtime.md, "Delete"; the
@@ -106,6 +128,9 @@ func (c *Container) destroy() error {
 		if err := group.Remove(removeDeadline); err != nil {
 			return err
 		}
+	}
+	if err := c.removeHostMounts(); err != nil {
+		return err
 	}
 	return c.removeStateDir()
 }

@@ -9,11 +9,13 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/cgroup"
 	"github.com/rt-oci/rt/libcontainer/hook"
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/spec"
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // hookRunner runs the hooks of one container. The namespaces of init are where hooks of the container run.
@@ -66,9 +68,26 @@ func (r *hookRunner) inContainer(kind string, hooks []specs.Hook, where plan.Hoo
 		return r.start(&h, where, [3]uintptr{stdin.Fd(), stdout.Fd(), stderr.Fd()})
 	}}
 	if where == plan.HookInContainer && r.spec.Process != nil {
-		options.Env = append([]string{}, r.spec.Process.Env...) // never nil: that would be rt's own
+		options.Env = r.environment(r.spec.Process)
 	}
 	return hook.Run(kind, hooks, state, options)
+}
+
+// environment is that of the container's process, with the HOME that it gets. It is never nil: that would be rt's own.
+func (r *hookRunner) environment(p *specs.Process) []string {
+	env := append([]string{}, plan.Environment(p.Env)...)
+	if !plan.NeedsHome(p.Env) {
+		return env
+	}
+	passwd, root := -1, openRoot(r.pid)
+	if root >= 0 {
+		defer unix.Close(root)
+		if fd, err := sys.OpenRegularInRoot(root, "/etc/passwd"); err == nil {
+			defer unix.Close(fd)
+			passwd = fd
+		}
+	}
+	return append(env, "HOME="+homeDirectory(passwd, p.User.UID))
 }
 
 // start starts one hook in the container: the stage again, with another plan.

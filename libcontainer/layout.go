@@ -67,15 +67,18 @@ func cgroupMounts(g *cgroup.Group) []plan.CgroupMount {
 	return mounts
 }
 
-// procMounts returns the mount points of procfs and sysfs, for --no-pivot only: nothing else reads mountinfo
-// (proc_pid_mountinfo(5)).
-func procMounts() ([]string, error) {
+// mountEntry is a line of mountinfo, as far as it is needed.
+type mountEntry struct{ point, kind string }
+
+// readMounts reads mountinfo (proc_pid_mountinfo(5)), for --no-pivot and containers without a mount namespace only:
+// it is long where many containers are.
+func readMounts() ([]mountEntry, error) {
 	file, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("read mounts: %w", err)
 	}
 	defer file.Close()
-	var paths []string
+	var mounts []mountEntry
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
@@ -83,12 +86,28 @@ func procMounts() ([]string, error) {
 		if !ok || len(fields) < 5 {
 			continue
 		}
-		if kind, _, _ := strings.Cut(after, " "); kind == "proc" || kind == "sysfs" {
-			paths = append(paths, unescapeMount(fields[4]))
+		kind, _, _ := strings.Cut(after, " ")
+		mounts = append(mounts, mountEntry{unescapeMount(fields[4]), kind})
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read mounts: %w", err)
+	}
+	return mounts, nil
+}
+
+// procMounts returns the mount points of procfs and sysfs, the last mount of a place first.
+func procMounts() ([]string, error) {
+	mounts, err := readMounts()
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, m := range slices.Backward(mounts) {
+		if m.kind == "proc" || m.kind == "sysfs" {
+			paths = append(paths, m.point)
 		}
 	}
-	slices.Reverse(paths) // the last mount of a place first
-	return paths, lines.Err()
+	return paths, nil
 }
 
 // unescapeMount undoes the kernel's octal escapes of blanks.

@@ -9,10 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/sys"
 	"github.com/rt-oci/rt/libcontainer/terminal"
-	"github.com/rt-oci/rt/nsenter"
 )
 
 // RunOptions are the options of run besides those of create.
@@ -32,13 +30,13 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 	if !o.Detach {
 		signals = terminal.CatchSignals()
 	}
-	n, err := r.make(id, o.CreateOptions, false)
+	n, err := r.make(id, o.CreateOptions, false, o.Detach)
 	if err != nil {
 		return 0, err
 	}
 	defer n.c.release()
-	if err := n.checkRun(o.Detach); err != nil {
-		return 0, n.fail(err)
+	if n.spec.Process == nil {
+		return 0, n.fail(errors.New("process: missing in config.json, so there is nothing to run"))
 	}
 	attach, err := n.attach(o.Detach)
 	if err != nil {
@@ -65,19 +63,6 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 
 // briefMilliseconds is how long a process may live without our preparing for a long wait.
 const briefMilliseconds = 50
-
-// checkRun refuses what create can do, but run can't.
-func (n *creation) checkRun(detach bool) error {
-	switch {
-	case n.spec.Process == nil:
-		return errors.New("process: missing in config.json, so there is nothing to run")
-	case n.spec.Process.Terminal && detach && n.options.ConsoleSocket == "":
-		return errNeedsConsoleSocket
-	case n.options.ConsoleSocket != "" && !detach:
-		return errNoConsoleSocket
-	}
-	return nil
-}
 
 // Refusals whose texts callers know from runc.
 var (
@@ -108,16 +93,7 @@ func (n *creation) release() error {
 	if err != nil {
 		return err
 	}
-	return n.executeError(m, root)
-}
-
-func (n *creation) executeError(m *nsenter.Message, root int) error {
-	if int(m.Step) < len(n.planned.Steps) {
-		if _, ok := n.planned.Steps[m.Step].Step.(plan.Execute); ok {
-			return executeError(n.spec.Process, unix.Errno(m.Error), root)
-		}
-	}
-	return stepError(n.planned, m)
+	return startedError(n.spec, n.planned, m, root)
 }
 
 // wait waits for the container's process and cleans up.

@@ -94,9 +94,25 @@ func (c *Container) wake() error {
 		return fmt.Errorf("remove exec.fifo: %w", err)
 	}
 	err = c.awaitResult(result, root)
-	_, _ = unix.Write(fifo, []byte{1}) // the stage waits for it if it has sent an error, but not for long
+	if err != nil {
+		_, _ = unix.Write(fifo, []byte{1}) // the stage waits for it, but not for long
+		c.awaitEnd()
+	}
 	_ = unix.Unlink(c.file(resultName))
 	return err
+}
+
+// stageEndMilliseconds is more than the stage waits after an error.
+const stageEndMilliseconds = 2000
+
+// awaitEnd waits for the end of a stage that could not start the program, so that the container reads as stopped.
+func (c *Container) awaitEnd() {
+	init, err := c.openInit()
+	if err != nil {
+		return
+	}
+	defer unix.Close(init)
+	_, _ = sys.WaitProcess(init, stageEndMilliseconds)
 }
 
 // openRoot opens the root of a process, to look there at what could not be executed. -1 if it has gone.
@@ -137,8 +153,24 @@ func (c *Container) startError(m *nsenter.Message, root int) error {
 	if err != nil {
 		return err
 	}
-	if call := messageText(m.Call[:]); call == "execve" && s.Process != nil {
-		return executeError(s.Process, unix.Errno(m.Error), root)
+	host := planHost(c, 0)
+	if s.Linux.Seccomp != nil {
+		host.Filter = &plan.Filter{}
 	}
-	return fmt.Errorf("process: %w", callError(m))
+	p, err := plan.Started(s, host)
+	if err != nil {
+		return err
+	}
+	m.Step -= uint32(c.saved.Started)
+	return startedError(s, p, m, root)
+}
+
+// startedError gives the words to an error of a step that p has.
+func startedError(s *specs.Spec, p *plan.Plan, m *nsenter.Message, root int) error {
+	if int(m.Step) < len(p.Steps) {
+		if _, ok := p.Steps[m.Step].Step.(plan.Execute); ok {
+			return executeError(s.Process, unix.Errno(m.Error), root)
+		}
+	}
+	return stepError(p, m)
 }

@@ -40,9 +40,12 @@ type savedState struct {
 	CgroupOurs     bool              `json:"cgroup_ours"`           // create has found the group free and taken it
 	CgroupKept     []string          `json:"cgroup_kept,omitempty"` // that were there before us
 	NamespacePaths map[string]string `json:"namespace_paths,omitempty"`
-	SharedPIDs     bool              `json:"shared_pids,omitempty"` // no pid namespace of its own
-	Hooks          bool              `json:"hooks,omitempty"`       // start and delete have hooks to run
-	NoProcess      bool              `json:"no_process,omitempty"`  // created without a process to start
+	Started        int               `json:"started"`                  // index of the stage's first step after the start
+	HostMounts     bool              `json:"host_mounts,omitempty"`    // no mount namespace: its mounts are in ours
+	ForeignMounts  []string          `json:"foreign_mounts,omitempty"` // below its root that are not its own
+	SharedPIDs     bool              `json:"shared_pids,omitempty"`    // no pid namespace of its own
+	Hooks          bool              `json:"hooks,omitempty"`          // start and delete have hooks to run
+	NoProcess      bool              `json:"no_process,omitempty"`     // created without a process to start
 }
 
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root

@@ -79,6 +79,10 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.ENOTDIR {
 			return "the working directory must be a directory"
 		}
+	case plan.Rootfs:
+		if errno == unix.ENOENT && s.Path != "" {
+			return "it is looked up in the mount namespace that is joined"
+		}
 	case plan.Pivot:
 		if errno == unix.EINVAL {
 			return "the root file system may be on an initial ramfs: try --no-pivot"
@@ -109,12 +113,12 @@ func sourceHint(path string) string {
 
 func attachHint(s *plan.Attach, errno unix.Errno, call string) string {
 	switch {
+	case s.Flags&nsenter.AttachNoSymlinks != 0 && (errno == unix.ELOOP || errno == unix.ENOTDIR) && call != "file on directory":
+		return s.Path + " must be mounted on ordinary directory, it is a symbolic link or a file in the image"
 	case call == "directory on file":
 		return "the source is a directory, the destination in the image is a file"
 	case call == "file on directory":
 		return "the source is a file, the destination in the image is a directory"
-	case s.Flags&nsenter.AttachNoSymlinks != 0 && (errno == unix.ELOOP || errno == unix.ENOTDIR):
-		return s.Path + " must be mounted on ordinary directory, it is a symbolic link or a file in the image"
 	case errno == unix.EROFS:
 		return "the mount point is missing and the file system below it is read-only"
 	case errno == unix.EAGAIN:

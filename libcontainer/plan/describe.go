@@ -145,9 +145,9 @@ func describeNumber(field string, v uint64) string {
 	case "Bounding.Keep", "Capabilities.Effective", "Capabilities.Permitted", "Capabilities.Inheritable", "Ambient.Raise":
 		return "{" + capabilityNames(v) + "}"
 	case "CloneTree.Flags":
-		return bits(v, []bitName{{nsenter.CloneRecursive, "recursive"}, {nsenter.CloneFromOldRoot, "old-root"}})
+		return bits(v, []bitName{{nsenter.CloneRecursive, "recursive"}, {nsenter.CloneFromOldRoot, "old-root"}, {nsenter.CloneFromStaging, "staging"}})
 	case "Rootfs.Flags":
-		return bits(v, []bitName{{nsenter.RootfsClone, "clone"}})
+		return bits(v, []bitName{{nsenter.RootfsClone, "clone"}, {nsenter.RootfsStaged, "staged"}})
 	case "Chroot.Flags":
 		return bits(v, []bitName{{nsenter.ChrootMove, "move"}})
 	case "Attach.Flags", "MakeNode.Flags":

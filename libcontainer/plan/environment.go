@@ -21,15 +21,15 @@ func variable(env []string, name string) (value string, ok bool) {
 	return "", false
 }
 
-// needsHome says that HOME is absent, or last given as empty.
-func needsHome(env []string) bool {
+// NeedsHome says that HOME is absent, or last given as empty.
+func NeedsHome(env []string) bool {
 	value, ok := variable(env, "HOME")
 	return !ok || value == ""
 }
 
-// environment returns each variable once, with its last value at the place of its last entry. A HOME that is to be
+// Environment returns each variable once, with its last value at the place of its last entry. A HOME that is to be
 // filled in is left out.
-func environment(env []string) []string {
+func Environment(env []string) []string {
 	seen := make(map[string]bool, len(env))
 	kept := make([]string, len(env))
 	next := len(env)

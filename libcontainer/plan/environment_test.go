@@ -34,14 +34,14 @@ func TestEnvironment(t *testing.T) {
 	} {
 		env := strings.Fields(c.env)
 		before := slices.Clone(env)
-		if got := strings.Join(environment(env), " "); got != c.want {
-			t.Errorf("environment(%q) = %q, want %q", c.env, got, c.want)
+		if got := strings.Join(Environment(env), " "); got != c.want {
+			t.Errorf("Environment(%q) = %q, want %q", c.env, got, c.want)
 		}
 		if !slices.Equal(env, before) {
-			t.Errorf("environment(%q) changed its argument to %q", c.env, env)
+			t.Errorf("Environment(%q) changed its argument to %q", c.env, env)
 		}
-		if got := needsHome(env); got != c.home {
-			t.Errorf("needsHome(%q) = %v", c.env, got)
+		if got := NeedsHome(env); got != c.home {
+			t.Errorf("NeedsHome(%q) = %v", c.env, got)
 		}
 	}
 }

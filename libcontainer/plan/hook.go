@@ -50,10 +50,8 @@ func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*P
 	if place == HookBeforePivot {
 		b.add(NewSession{}, CloseDescriptors{}, ChangeDirectory{Path: h.Rootfs})
 	} else {
-		for _, emit := range hookOrder {
-			if err := emit(b); err != nil {
-				return nil, err
-			}
+		if err := b.emit(hookOrder); err != nil {
+			return nil, err
 		}
 		b.plan.Warnings = nil // they were given at create
 	}

@@ -94,7 +94,8 @@ func affinity(b *builder) error {
 
 // joinNamespaces enters the namespaces that have a path; the user namespace last, for those that it doesn't own.
 func joinNamespaces(b *builder) error {
-	var user Step
+	var user []Step
+	var userMember string
 	for i, n := range b.spec.Linux.Namespaces {
 		if n.Path == "" {
 			continue
@@ -106,14 +107,13 @@ func joinNamespaces(b *builder) error {
 		b.member = fmt.Sprintf("linux.namespaces[%d] %q", i, n.Path)
 		join := JoinNamespace{Namespace: b.file(File{Kind: FileNamespace, Path: n.Path, Namespace: flag}), Type: flag}
 		if n.Type == specs.UserNamespace {
-			user = join
+			user, userMember = []Step{join, BecomeRoot{}}, b.member
 			continue
 		}
 		b.add(join)
 	}
-	if user != nil {
-		b.add(user, BecomeRoot{})
-	}
+	b.member = userMember
+	b.add(user...)
 	return nil
 }
 

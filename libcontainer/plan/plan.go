@@ -17,6 +17,7 @@ type Plan struct {
 	Files       []File  // to be opened by the host side, in this order
 	CloneFlags  uintptr // CLONE_NEW* that the stage is started with
 	PreserveFDs int     // descriptors from 3 on that the user's process keeps
+	Started     int     // index of the first step after the start
 	Warnings    []string
 }
 
@@ -88,7 +89,7 @@ type Filter struct {
 // concern emits the steps of one part of the configuration, or none if the config does not ask for it.
 type concern func(*builder) error
 
-// createOrder is the life of a container up to the user's process. docs/lifecycle.md explains it.
+// createOrder is the life of a container up to the user's process: what create does. docs/lifecycle.md explains it.
 var createOrder = []concern{
 	sessionKeyring,
 	controlGroups, // before the cgroup namespace is made: its root is where the process is
@@ -115,7 +116,11 @@ var createOrder = []concern{
 	home,
 	findProgram,
 	ready,
-	stdio, // from here on who the user's process is; docs/lifecycle.md argues for the order
+}
+
+// startOrder goes on behind the start: who the user's process is. docs/lifecycle.md argues for the order.
+var startOrder = []concern{
+	stdio,
 	personality,
 	boundingSet,
 	groups,
@@ -137,14 +142,31 @@ func Create(s *specs.Spec, h Host) (*Plan, error) {
 	if s.Linux == nil {
 		return nil, fmt.Errorf("plan container: linux: the section is missing")
 	}
-	for _, emit := range createOrder {
-		b.member = ""
-		if err := emit(b); err != nil {
-			return nil, err
-		}
+	if err := b.emit(createOrder); err != nil {
+		return nil, err
 	}
 	b.insertStaging()
+	b.plan.Started = len(b.plan.Steps)
+	if err := b.emit(startOrder); err != nil {
+		return nil, err
+	}
 	return b.plan, nil
+}
+
+// Started plans again what Create has planned for the time after the start: for the words to an error that comes then.
+func Started(s *specs.Spec, h Host) (*Plan, error) {
+	b := &builder{spec: s, host: h, plan: &Plan{}}
+	return b.plan, b.emit(startOrder)
+}
+
+func (b *builder) emit(order []concern) error {
+	for _, emit := range order {
+		b.member = ""
+		if err := emit(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // builder collects a plan.

@@ -49,7 +49,7 @@ func (b *builder) changeDirectory(flags uint32) error {
 
 // home asks for the HOME of the user if the environment gives none.
 func home(b *builder) error {
-	if p := b.spec.Process; p != nil && needsHome(p.Env) {
+	if p := b.spec.Process; p != nil && NeedsHome(p.Env) {
 		b.member = "process.env HOME"
 		b.add(Home{})
 	}
@@ -232,7 +232,7 @@ func execute(b *builder) error {
 		b.member = "process.args[0]"
 		b.add(Execute{
 			Candidates: Candidates(p), Arguments: p.Args,
-			Environment: environment(p.Env), HomeFromPasswd: needsHome(p.Env),
+			Environment: Environment(p.Env), HomeFromPasswd: NeedsHome(p.Env),
 		})
 	}
 	return nil

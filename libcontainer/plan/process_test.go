@@ -95,8 +95,8 @@ func TestPrivilegeOrder(t *testing.T) {
 		noNewPrivileges bool
 		order           string
 	}{
-		{true, "Bounding Groups Umask CloseDescriptors User Capabilities Ambient NoNewPrivileges Seccomp Execute"},
-		{false, "Bounding Groups Umask CloseDescriptors Seccomp User Capabilities Ambient Execute"},
+		{true, "Bounding Groups CloseDescriptors Umask User Capabilities Ambient NoNewPrivileges Seccomp Execute"},
+		{false, "Bounding Groups CloseDescriptors Umask Seccomp User Capabilities Ambient Execute"},
 	} {
 		s, h := readConfig(t, "identity"), testHost()
 		s.Process.NoNewPrivileges = c.noNewPrivileges

@@ -16,7 +16,7 @@ import (
 // rootDirectory makes the root file system the current directory: that follows the stage into its copy of the mount
 // namespace, and later needs no right to walk the path to it.
 func rootDirectory(b *builder) error {
-	b.member = "root.path"
+	b.member = b.rootMember()
 	b.add(EnterDirectory{Directory: b.file(File{Kind: FileDirectory, Path: b.host.Rootfs})})
 	return nil
 }
@@ -24,7 +24,7 @@ func rootDirectory(b *builder) error {
 // rootfs isolates the copied mounts from the host and puts a clone of the root file system over itself, because
 // pivot_root(2) needs a mount point. A mount namespace that others live in (joined, or the host's) is left as it is.
 func rootfs(b *builder) error {
-	b.member = "root.path"
+	b.member = b.rootMember()
 	if !b.private(specs.MountNamespace) {
 		step := Rootfs{}
 		if b.joined(specs.MountNamespace) {
@@ -40,6 +40,8 @@ func rootfs(b *builder) error {
 	b.add(RootPropagation{Propagation: b.hostPropagation()}, step)
 	return nil
 }
+
+func (b *builder) rootMember() string { return fmt.Sprintf("root.path %q", b.host.Rootfs) }
 
 // hostPropagation is that of the host's mounts in the container's namespace: new ones still arrive, unless the config
 // wants none; nothing ever goes back.
@@ -65,7 +67,7 @@ func createHooks(b *builder) error {
 // procfs and sysfs that would stay reachable below the moved root is detached before, because a user namespace in
 // the container could otherwise mount an unmasked one of its own (mount_too_revealing in the kernel).
 func pivot(b *builder) error {
-	b.member = "root.path"
+	b.member = b.rootMember()
 	switch {
 	case !b.private(specs.MountNamespace):
 		b.add(Chroot{})

@@ -48,7 +48,7 @@ func (b *builder) insertStaging() {
 		b.member = b.plan.Files[tree].Member
 		b.add(TakeTree{Tree: tree}, Attach{Path: "/" + strconv.Itoa(i)})
 	}
-	b.member = "root.path"
+	b.member = b.rootMember()
 	root := b.file(File{Kind: FileTree, Path: b.host.Rootfs, Recursive: true})
 	b.add(TakeTree{Tree: root}, Attach{Path: "/rootfs"})
 	b.plan.Steps = append(b.plan.Steps, after...)

@@ -29,6 +29,7 @@ func allSteps() []Step {
 		DomainName{},
 		LoopbackUp{},
 		RootPropagation{},
+		StageMounts{},
 		Rootfs{},
 		NewMount{},
 		TakeTree{},

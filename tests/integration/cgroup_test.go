@@ -48,8 +48,7 @@ func groupsOf(t *testing.T, b *harness.Bundle, pid int) []string {
 func TestTheCgroupPathIsThatOfTheConfig(t *testing.T) {
 	t.Parallel()
 	inEachView(t, []string{"sleep", "1000"}, func(t *testing.T, b *harness.Bundle) {
-		before := b.Snapshot(t)
-		b.Spec.Linux.CgroupsPath = "/rt-integration-" + b.ID + "/sub/group"
+		b.Spec.Linux.CgroupsPath = "/rt-integration/sub/" + b.ID
 		b.Run(t, "-d").WantExit(t, 0)
 		for _, path := range groupsOf(t, b, b.State(t).Pid) {
 			if path != b.Spec.Linux.CgroupsPath {
@@ -57,7 +56,18 @@ func TestTheCgroupPathIsThatOfTheConfig(t *testing.T) {
 			}
 		}
 		b.Delete(t, "--force").WantExit(t, 0)
-		before.WantSame(t)
+		if left := harness.CgroupsOf(b.ID); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+	})
+	// The groups above the container's may be somebody else's by now, so rt leaves them.
+	t.Cleanup(func() {
+		for _, name := range []string{"sub", ""} {
+			dirs, _ := filepath.Glob("/sys/fs/cgroup/*/rt-integration/" + name)
+			for _, dir := range append(dirs, "/sys/fs/cgroup/rt-integration/"+name) {
+				_ = os.Remove(dir)
+			}
+		}
 	})
 }
 
@@ -100,7 +110,9 @@ func TestTheCgroupMountIsReadOnlyAndTheContainersOwn(t *testing.T) {
 			for line := range strings.Lines(got.Stdout) {
 				f := strings.Fields(line)
 				if len(f) < 4 {
-					t.Errorf("a group of a container is visible: %s", line)
+					if private {
+						t.Errorf("a group of the host is visible: %s", line)
+					}
 					continue
 				}
 				lines++

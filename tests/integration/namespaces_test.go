@@ -138,7 +138,7 @@ func TestNamespacesThatNobodyLivesInAreJoined(t *testing.T) {
 	}
 	first.Delete(t, "--force").WantExit(t, 0)
 
-	b := shell(t, "readlink /proc/self/ns/user /proc/self/ns/net /proc/self/ns/uts; cat /proc/self/uid_map")
+	b := shell(t, "for n in user net uts; do readlink /proc/self/ns/$n; done; cat /proc/self/uid_map")
 	giveRoot(t, b)
 	b.Spec.Hostname = ""
 	setNamespace(b, specs.UserNamespace, first.Path("user"))
@@ -157,7 +157,7 @@ func TestAUserNamespaceAndAForeignNetworkNamespaceAreJoined(t *testing.T) {
 	user.Run(t, "-d").WantExit(t, 0)
 	net := harness.NewBundle(t, "sleep", "1000")
 	net.Run(t, "-d").WantExit(t, 0)
-	b := shell(t, "readlink /proc/self/ns/user /proc/self/ns/net")
+	b := shell(t, "for n in user net; do readlink /proc/self/ns/$n; done")
 	giveRoot(t, b)
 	dropMount(b, "/sys") // only the owner of the network namespace may mount a sysfs
 	dropMount(b, "/sys/fs/cgroup")

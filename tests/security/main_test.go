@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -20,22 +23,31 @@ import (
 	"github.com/rt-oci/rt/tests/harness"
 )
 
-// TestMain makes the test's program the container's, too: for what a shell can't do.
-func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "probe" && len(os.Args) > 1 {
-		os.Exit(probe(os.Args[1]))
+// buildProbe builds the program that a container runs where a shell can't do it. It is static, as the image has no
+// libraries.
+var buildProbe = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "rt-probe-")
+	if err != nil {
+		return "", err
 	}
-	os.Exit(m.Run())
-}
+	defer os.RemoveAll(dir)
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "probe"), "./probe")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build probe: %w: %s", err, out)
+	}
+	program, err := os.ReadFile(filepath.Join(dir, "probe"))
+	return string(program), err
+})
 
-// addProbe puts this program into the container, as /bin/probe.
+// addProbe puts the probe into the container, as /bin/probe.
 func addProbe(t *testing.T, b *harness.Bundle) {
 	t.Helper()
-	self, err := os.Executable()
+	program, err := buildProbe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	harness.WriteFile(t, b.InRootfs("bin/probe"), harness.ReadFile(t, self), 0o755)
+	harness.WriteFile(t, b.InRootfs("bin/probe"), program, 0o755)
 }
 
 // script is a bundle whose program is a shell with these lines, on a root that can be written to.
@@ -176,4 +188,42 @@ func dropNamespace(b *harness.Bundle, kind specs.LinuxNamespaceType) {
 	b.Spec.Linux.Namespaces = slices.DeleteFunc(b.Spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
 		return n.Type == kind
 	})
+}
+
+// openTerminal returns the slave of a new terminal.
+func openTerminal(t *testing.T) *os.File {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("needs a terminal of the host: %v", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { slave.Close() })
+	return slave
+}
+
+// addHook gives the container a createRuntime hook, a shell on the host.
+func addHook(b *harness.Bundle, line string) {
+	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", line}}}}
+}
+
+// killHook ends a hook that has outlived its runtime: it is the host's process, and nobody's to end but ours.
+func killHook(t *testing.T, pidFile string) {
+	t.Helper()
+	pid, err := strconv.Atoi(strings.TrimSpace(harness.ReadFile(t, pidFile)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Kill(-pid, unix.SIGKILL) // it leads a session
 }

@@ -15,40 +15,46 @@ import (
 func TestMountPointsBehindLinks(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"tmpfs", "directory", "file"} {
+		b := script(t, "cat /proc/self/mountinfo")
+		victim := makeVictim(t, b)
+		plantLinks(t, b, victim)
+		mounts := len(b.Spec.Mounts)
 		for _, place := range []string{
 			"/a/VICTIM/new", "/a/VICTIM/sub", "/a/VICTIM/file", "/up/new", "/up/sub", "/abs/new", "/abs/sub",
 			"/c/d/VICTIM/new", "/dangling/x", "/dangling", "/loop1/x", "/loop1", "/abs", "/up/../up/new",
 		} {
-			t.Run(kind+strings.ReplaceAll(place, "/", "-"), func(t *testing.T) {
-				b := script(t, "cat /proc/self/mountinfo")
-				victim := makeVictim(t, b)
-				harness.Symlink(t, "/", b.InRootfs("a"))
-				harness.Symlink(t, strings.Repeat("../", 20)+victim[1:], b.InRootfs("up"))
-				harness.Symlink(t, victim, b.InRootfs("abs"))
-				harness.Symlink(t, "/proc/self/root", b.InRootfs("c/d"))
-				harness.Symlink(t, filepath.Join(victim, "dangling/deeper"), b.InRootfs("dangling"))
-				harness.Symlink(t, "loop2", b.InRootfs("loop1"))
-				harness.Symlink(t, "loop1", b.InRootfs("loop2"))
-				destination := strings.ReplaceAll(place, "/VICTIM", victim)
-				switch kind {
-				case "tmpfs":
-					tmpfs(b, destination)
-				case "directory":
-					bind(b, harness.Mkdir(t, b.Path("source"), 0o755), destination)
-				case "file":
-					bind(b, harness.WriteFile(t, b.Path("source"), "source", 0o644), destination)
-				}
-				before, host := look(t, victim), b.Snapshot(t)
-				got := b.Run(t)
-				before.wantSame(t)
-				host.WantSame(t)
-				wantNoCrash(t, got)
-				if got.Exit == 0 && !strings.Contains(got.Stdout, " "+filepath.Dir(victim)+"/") && !strings.Contains(got.Stdout, " /dangling") {
-					t.Errorf("rt says that all is well, but nothing is mounted at %s:\n%s", destination, got.Stdout)
-				}
-			})
+			destination := strings.ReplaceAll(place, "/VICTIM", victim)
+			b.Spec.Mounts = b.Spec.Mounts[:mounts]
+			switch kind {
+			case "tmpfs":
+				tmpfs(b, destination)
+			case "directory":
+				bind(b, harness.Mkdir(t, b.Path("directory"), 0o755), destination)
+			case "file":
+				bind(b, harness.WriteFile(t, b.Path("file"), "source", 0o644), destination)
+			}
+			before, host := look(t, victim), b.Snapshot(t)
+			got := b.Run(t)
+			before.wantSame(t)
+			host.WantSame(t)
+			wantNoCrash(t, got)
+			if got.Exit == 0 && !strings.Contains(got.Stdout, " "+filepath.Dir(victim)+"/") {
+				t.Errorf("rt says that all is well, but nothing is mounted at %s:\n%s", destination, got.Stdout)
+			}
 		}
 	}
+}
+
+// plantLinks puts links into the image that lead out of it, if they are taken for the host's.
+func plantLinks(t *testing.T, b *harness.Bundle, victim string) {
+	t.Helper()
+	harness.Symlink(t, "/", b.InRootfs("a"))
+	harness.Symlink(t, strings.Repeat("../", 20)+victim[1:], b.InRootfs("up"))
+	harness.Symlink(t, victim, b.InRootfs("abs"))
+	harness.Symlink(t, "/proc/self/root", b.InRootfs("c/d"))
+	harness.Symlink(t, filepath.Join(victim, "dangling/deeper"), b.InRootfs("dangling"))
+	harness.Symlink(t, "loop2", b.InRootfs("loop1"))
+	harness.Symlink(t, "loop1", b.InRootfs("loop2"))
 }
 
 // The mount point is a dangling link, as in ordinary images: it must work, and make the link's target in the container.

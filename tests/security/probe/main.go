@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package security
+// Command probe is what tests run in a container where a shell can't do it.
+package main
 
 import (
 	"fmt"
@@ -13,17 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probe is what this program does in a container.
-func probe(what string) int {
-	switch what {
-	case "watch":
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	switch {
+	case len(args) == 1 && args[0] == "watch":
 		return watchProcesses()
-	case "terminal":
+	case len(args) == 1 && args[0] == "terminal":
 		return useTerminal()
-	case "exchange":
-		return exchange(os.Args[2], os.Args[3])
+	case len(args) == 3 && args[0] == "exchange":
+		return exchange(args[1], args[2])
 	}
-	fmt.Println("unknown probe", what)
+	fmt.Println("unknown probe", args)
 	return 2
 }
 

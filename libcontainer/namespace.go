@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// checkJoined refuses to set through a namespace joined by path what is the host's own: a config that names the
+// host's namespace by a path must not get what it would be refused without one (CVE-2022-0811).
+func checkJoined(s *specs.Spec) error {
+	for i, n := range s.Linux.Namespaces {
+		if n.Path == "" || !isOurs(n) {
+			continue
+		}
+		if setting := settingOf(s, n.Type); setting != "" {
+			return fmt.Errorf("linux.namespaces[%d] %q is the host's %s namespace: %s would change the host", i, n.Path, n.Type, setting)
+		}
+	}
+	return nil
+}
+
+// isOurs says that the namespace is the one that this process is in. One that can't be looked up is refused later, in
+// better words.
+func isOurs(n specs.LinuxNamespace) bool {
+	file := string(n.Type)
+	switch n.Type {
+	case specs.NetworkNamespace:
+		file = "net"
+	case specs.MountNamespace:
+		file = "mnt"
+	}
+	var ours, theirs unix.Stat_t
+	return unix.Stat("/proc/self/ns/"+file, &ours) == nil && unix.Stat(n.Path, &theirs) == nil &&
+		ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
+}
+
+// settingOf names a member of the config that is set in a namespace of this type.
+func settingOf(s *specs.Spec, t specs.LinuxNamespaceType) string {
+	if t == specs.UTSNamespace && s.Hostname != "" {
+		return "hostname"
+	}
+	if t == specs.UTSNamespace && s.Domainname != "" {
+		return "domainname"
+	}
+	for key := range s.Linux.Sysctl {
+		name := strings.ReplaceAll(key, "/", ".")
+		var belongs bool
+		switch t {
+		case specs.NetworkNamespace:
+			belongs = strings.HasPrefix(name, "net.")
+		case specs.UTSNamespace:
+			belongs = name == "kernel.domainname"
+		case specs.IPCNamespace:
+			belongs = strings.HasPrefix(name, "kernel.") && name != "kernel.domainname" || strings.HasPrefix(name, "fs.mqueue.")
+		case specs.UserNamespace:
+			belongs = strings.HasPrefix(name, "user.")
+		}
+		if belongs {
+			return fmt.Sprintf("linux.sysctl %q", key)
+		}
+	}
+	return ""
+}

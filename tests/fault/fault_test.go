@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fault
+
+import (
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/tests/harness"
+)
+
+// step is one line of what rt prints with RT_FAIL_AT=show.
+type step struct{ name, member string }
+
+// told is what an error must name.
+func (s step) told() string {
+	if s.member == "" {
+		return s.name
+	}
+	return s.member
+}
+
+// call is create or run of a bundle, with its flags.
+type call func(*testing.T) harness.Result
+
+// steps returns the plan of a bundle, and removes the container that had to be made for it.
+func steps(t *testing.T, b *harness.Bundle, create call) []step {
+	t.Helper()
+	b.Env = []string{"RT_FAIL_AT=show"}
+	text := create(t).WantExit(t, 0).Stdout
+	b.Env = nil
+	b.Delete(t, "--force").WantExit(t, 0)
+	var all []step
+	for line := range strings.Lines(text) {
+		if name, member, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok {
+			all = append(all, step{name, member})
+		}
+	}
+	if len(all) < 20 {
+		t.Fatalf("a plan of %d steps:\n%s", len(all), text)
+	}
+	return all
+}
+
+// richBundle asks for something of every concern that needs no other side.
+func richBundle(t *testing.T) *harness.Bundle {
+	t.Helper()
+	b := harness.NewBundle(t, "sh", "-c", "exit 0")
+	s := b.Spec
+	s.Process.User.AdditionalGids = []uint32{5, 44}
+	umask := uint32(0o27)
+	s.Process.User.Umask = &umask
+	s.Process.Cwd = "/made/here"
+	s.Hostname, s.Domainname = "fault", "example.org"
+	s.Hooks = &specs.Hooks{
+		CreateRuntime:   []specs.Hook{{Path: "/bin/true"}},
+		CreateContainer: []specs.Hook{{Path: "/bin/true"}},
+		Poststop:        []specs.Hook{{Path: "/bin/true"}},
+	}
+	s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229}, {Path: "/dev/queue", Type: "p"}}
+	s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1"}
+	s.Linux.RootfsPropagation = "private"
+	s.Mounts = append(s.Mounts,
+		specs.Mount{Destination: "/bound", Source: harness.Mkdir(t, b.Path("source"), 0o755), Options: []string{"rbind", "ro", "rnosuid", "rshared"}},
+		specs.Mount{Destination: "/again", Source: b.InRootfs("etc"), Options: []string{"bind"}},
+		specs.Mount{Destination: "/etc", Type: "tmpfs", Options: []string{"tmpcopyup", "ro"}},
+	)
+	return b
+}
+
+// TestEveryStepOfCreate makes create, or the start after it, fail at each step.
+func TestEveryStepOfCreate(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		make func(*testing.T) (*harness.Bundle, []string) // with the flags of create
+	}{
+		{"host's root", func(t *testing.T) (*harness.Bundle, []string) { return richBundle(t), nil }},
+		{"no pivot", func(t *testing.T) (*harness.Bundle, []string) { return richBundle(t), []string{"--no-pivot"} }},
+		{"user namespace", func(t *testing.T) (*harness.Bundle, []string) { return userNamespaced(t), nil }},
+		{"terminal", withTerminal},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b, flags := c.make(t)
+			create := func(t *testing.T) harness.Result { return b.Create(t, flags...) }
+			plan := steps(t, b, create)
+			start := slices.IndexFunc(plan, func(s step) bool { return s.name == "WaitStart" })
+			t.Logf("%d steps, %d of them before the start", len(plan), start)
+			for i, s := range plan {
+				switch {
+				case i < start:
+					wantFailure(t, b, i, s, create)
+				case i > start: // nothing is done between the answer to MESSAGE_READY and the wait
+					wantFailedStart(t, b, i, s, create)
+				}
+			}
+		})
+	}
+}
+
+// TestEveryStepOfRun makes run fail at each step; the container must be gone, whoever failed.
+func TestEveryStepOfRun(t *testing.T) {
+	t.Parallel()
+	b := richBundle(t)
+	plan := steps(t, b, func(t *testing.T) harness.Result { return b.Run(t, "--detach") })
+	for i, s := range plan {
+		wantFailure(t, b, i, s, func(t *testing.T) harness.Result { return b.Run(t) })
+	}
+}
+
+func failAt(b *harness.Bundle, i int) { b.Env = []string{"RT_FAIL_AT=" + strconv.Itoa(i)} }
+
+// wantFailure wants create or run to fail at step i and to leave nothing.
+func wantFailure(t *testing.T, b *harness.Bundle, i int, s step, create call) {
+	t.Helper()
+	before := b.Snapshot(t)
+	failAt(b, i)
+	got := create(t)
+	b.Env = nil
+	if !wantNamed(t, got, i, s) {
+		b.Delete(t, "--force")
+	}
+	for _, change := range before.Difference(t) {
+		t.Errorf("after a failure at step %d %s: %s", i, s.name, change)
+	}
+}
+
+// wantNamed wants one line that names the step.
+func wantNamed(t *testing.T, got harness.Result, i int, s step) bool {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(got.Stderr), "\n")
+	if got.Exit != 1 || len(lines) != 1 || !strings.Contains(lines[0], s.told()+": chdir: no such file or directory") {
+		t.Errorf("step %d %s: exit status %d, want 1 and one line with %q; got\n%s", i, s.name, got.Exit, s.told(), got.Stderr)
+		return false
+	}
+	return true
+}
+
+// wantFailedStart wants create to succeed, start to fail at step i, and delete to leave nothing.
+func wantFailedStart(t *testing.T, b *harness.Bundle, i int, s step, create call) {
+	t.Helper()
+	before := b.Snapshot(t)
+	failAt(b, i)
+	create(t).WantExit(t, 0)
+	b.Env = nil
+	wantNamed(t, b.Start(t), i, s)
+	if status := b.State(t).Status; status != specs.StateStopped {
+		t.Errorf("step %d %s: the container is %s after the start that failed", i, s.name, status)
+	}
+	b.Delete(t).WantExit(t, 0)
+	for _, change := range before.Difference(t) {
+		t.Errorf("after a start that failed at step %d %s: %s", i, s.name, change)
+	}
+}
+
+func userNamespaced(t *testing.T) *harness.Bundle {
+	t.Helper()
+	b := richBundle(t)
+	s := b.Spec
+	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace}, specs.LinuxNamespace{Type: specs.TimeNamespace})
+	s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
+	s.Linux.GIDMappings = s.Linux.UIDMappings
+	s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {Secs: 100}}
+	for _, dir := range []string{b.Rootfs, b.InRootfs("made"), b.InRootfs("made/here"), b.InRootfs("dev"), b.InRootfs("proc"), b.InRootfs("sys"), b.InRootfs("bound"), b.InRootfs("again")} {
+		harness.Mkdir(t, dir, 0o755)
+		if err := os.Chown(dir, 100000, 100000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// hold receives a terminal and keeps it until the test ends: without its master the other side is of no use.
+func hold(t *testing.T, connection *net.UnixConn) {
+	control := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := connection.ReadMsgUnix(make([]byte, 4096), control)
+	if err != nil {
+		return
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:n])
+	if err != nil || len(messages) != 1 {
+		t.Errorf("console socket: %d control messages: %v", len(messages), err)
+		return
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		t.Errorf("console socket: %v", err)
+	}
+	for _, fd := range fds {
+		t.Cleanup(func() { unix.Close(fd) })
+	}
+}
+
+// withTerminal has somebody at the console socket.
+func withTerminal(t *testing.T) (*harness.Bundle, []string) {
+	t.Helper()
+	b := richBundle(t)
+	b.Spec.Process.Terminal = true
+	path := b.Path("console.sock")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			hold(t, connection.(*net.UnixConn))
+			connection.Close()
+		}
+	}()
+	return b, []string{"--console-socket", path}
+}
