@@ -67,6 +67,18 @@ test: ## run all tests that this machine can run (root-only ones as root; instal
 unit: nsenter/stage ## run the tests that need neither root nor the binary
 	$(GO) test $(GOTESTFLAGS) $$($(GO) list ./... | grep -Ev '$(ROOT_TESTS)')
 
+.PHONY: stage-test
+stage-test: ## run the stage with real and damaged plans under the sanitizers (part of unit)
+	$(GO) test -count=1 -v ./tests/fuzz
+
+FUZZTIME ?= 60s
+.PHONY: fuzz
+fuzz: ## search for plans that break the stage, and for configs that break the planner (clang; FUZZTIME each)
+	@build/deps build fuzz
+	$(GO) run ./tests/fuzz -time $(FUZZTIME)
+	$(GO) test -run '^$$' -fuzz '^FuzzEncode$$' -fuzztime $(FUZZTIME) ./libcontainer/plan
+	$(GO) test -run '^$$' -fuzz '^FuzzCreate$$' -fuzztime $(FUZZTIME) ./libcontainer/plan
+
 .PHONY: integration
 integration: rt ## run the tests that drive ./rt (root)
 	@if [ "$$(id -u)" -ne 0 ]; then echo 'integration: SKIPPED: needs root'; exit 0; fi; \

@@ -4,6 +4,11 @@
 //
 // Package main is the command line: one file per command (flags, one call into libcontainer, one print), the frame
 // around them in cli.go, global.go, hoist.go and logging.go. It makes no policy of its own.
+//
+// The Go runtime follows no CPU limit: it would keep files of our control group open for that, all the time.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (

@@ -214,7 +214,10 @@ func (n *creation) makeCgroup() error {
 	}
 	n.onFailure(n.removeCgroup)
 	n.c.saved.CgroupKept, n.c.saved.CgroupOurs = n.group.Kept(), true
-	return n.c.save()
+	if err := n.c.save(); err != nil {
+		return err
+	}
+	return n.setDevices()
 }
 
 // removeCgroup also ends what hooks may have left running in the group.
@@ -228,7 +231,8 @@ func (n *creation) removeCgroup() {
 	}
 }
 
-// setDevices limits the group to its devices, while the stage is at work already.
+// setDevices limits the group to its devices. On v1 everything is denied before one device after the other is allowed:
+// the stage, which makes device nodes, must not be in the group yet.
 func (n *creation) setDevices() error {
 	var rules []specs.LinuxDeviceCgroup
 	if n.spec.Linux.Resources != nil {
@@ -262,9 +266,6 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	n.onFailure(n.stage.kill)
-	if err := n.setDevices(); err != nil {
-		return err
-	}
 	return n.serve(p)
 }
 

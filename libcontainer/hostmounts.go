@@ -5,10 +5,13 @@ package libcontainer
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // A container without a mount namespace of its own has its mounts in ours. They are undone with it: all mounts below
@@ -50,9 +53,31 @@ func (c *Container) removeHostMounts() error {
 			foreign = slices.Delete(foreign, i, i+1) // of several mounts at a place, the oldest was there before
 			continue
 		}
-		if err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
-			return fmt.Errorf("unmount %q: %w", path, err)
+		if err := c.detach(path); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// detach unmounts what is mounted at a path below the root. The container may have put links in the way meanwhile.
+func (c *Container) detach(unsafePath string) error {
+	root, err := sys.Open(c.saved.Rootfs, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	how := unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	}
+	point, err := unix.Openat2(root, strings.TrimPrefix(unsafePath, c.saved.Rootfs+"/"), &how)
+	if err != nil {
+		return fmt.Errorf("openat2 %q: %w", unsafePath, err)
+	}
+	defer unix.Close(point)
+	if err := unix.Unmount("/proc/self/fd/"+strconv.Itoa(point), unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount %q: %w", unsafePath, err)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ package libcontainer
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -87,7 +86,7 @@ func programHint(file, root int, errno unix.Errno) string {
 	switch {
 	case bytes.HasPrefix(head, []byte("#!")):
 		return scriptHint(head, root)
-	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
+	case bytes.HasPrefix(head, []byte(elfMagic)):
 		return elfHint(head, root)
 	case errno == unix.ENOEXEC:
 		return "it is neither an ELF program nor a script with #! in its first line"
@@ -120,19 +119,53 @@ func missing(root int, name, what string) string {
 	return ""
 }
 
+// Numbers of elf(5). debug/elf has them too, and costs every start of rt the set-up of its decompressors.
+const (
+	elfMagic       = "\x7fELF"
+	elfClassAt     = 4 // e_ident[EI_CLASS]
+	elfClass64     = 2
+	elfDataAt      = 5 // e_ident[EI_DATA]
+	elfBigEndian   = 2
+	elfMachineAt   = 18
+	elfInterpreter = 3 // PT_INTERP
+)
+
+// elfMachineName returns the name of a machine (e_machine) as GOARCH has it, or its number.
+func elfMachineName(machine uint16) string {
+	switch machine {
+	case 3:
+		return "386"
+	case 8:
+		return "mips"
+	case 21:
+		return "ppc64"
+	case 22:
+		return "s390x"
+	case 40:
+		return "arm"
+	case 62:
+		return "amd64"
+	case 183:
+		return "arm64"
+	case 243:
+		return "riscv64"
+	case 258:
+		return "loong64"
+	}
+	return fmt.Sprintf("machine %d", machine)
+}
+
 // elfHint compares the machine and looks for the dynamic loader.
 func elfHint(head []byte, root int) string {
-	const machineAt = 18 // e_machine of elf(5)
-	if len(head) < machineAt+2 {
+	if len(head) < elfMachineAt+2 {
 		return "its ELF header is cut off"
 	}
 	order := binary.ByteOrder(binary.LittleEndian)
-	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
+	if head[elfDataAt] == elfBigEndian {
 		order = binary.BigEndian
 	}
-	machine := elf.Machine(order.Uint16(head[machineAt:]))
-	if !runsHere(machine) {
-		return fmt.Sprintf("it is built for %s, this machine is %s", strings.TrimPrefix(machine.String(), "EM_"), runtime.GOARCH)
+	if machine := elfMachineName(order.Uint16(head[elfMachineAt:])); !runsHere(machine) {
+		return fmt.Sprintf("it is built for %s, this machine is %s", machine, runtime.GOARCH)
 	}
 	if loader := elfLoader(head, order); loader != "" {
 		return missing(root, loader, "its dynamic loader %q")
@@ -140,21 +173,17 @@ func elfHint(head []byte, root int) string {
 	return ""
 }
 
-func runsHere(machine elf.Machine) bool {
-	switch runtime.GOARCH {
-	case "amd64":
-		return machine == elf.EM_X86_64 || machine == elf.EM_386
-	case "arm64":
-		return machine == elf.EM_AARCH64 || machine == elf.EM_ARM
-	}
-	return true
+// runsHere says that the kernel may well execute programs of this machine.
+func runsHere(machine string) bool {
+	return machine == runtime.GOARCH || runtime.GOARCH == "amd64" && machine == "386" ||
+		runtime.GOARCH == "arm64" && machine == "arm"
 }
 
 // elfLoader returns what PT_INTERP names, if it lies in the head of a 64-bit file, as it usually does. debug/elf would
 // find more, but is not made for files of an enemy.
 func elfLoader(head []byte, order binary.ByteOrder) string {
 	const headerSize, entrySize = 64, 56 // Elf64_Ehdr, Elf64_Phdr
-	if len(head) < headerSize || elf.Class(head[elf.EI_CLASS]) != elf.ELFCLASS64 {
+	if len(head) < headerSize || head[elfClassAt] != elfClass64 {
 		return ""
 	}
 	table, count := order.Uint64(head[32:]), order.Uint16(head[56:])
@@ -165,7 +194,7 @@ func elfLoader(head []byte, order binary.ByteOrder) string {
 		}
 		entry := head[at:]
 		offset, size := order.Uint64(entry[8:]), order.Uint64(entry[32:])
-		if elf.ProgType(order.Uint32(entry)) != elf.PT_INTERP {
+		if order.Uint32(entry) != elfInterpreter {
 			continue
 		}
 		if offset > uint64(len(head)) || size > uint64(len(head))-offset {

@@ -20,9 +20,13 @@ import (
 // errStageEnded says that the stage closed its socket: it executed the user's program, or it died.
 var errStageEnded = errors.New("the stage ended")
 
-// hear reads the next message, and the descriptor that came with it, or -1.
+// hear reads the next message, and the descriptor that came with it, or -1. It looks at the stage's process too: one
+// that is killed right after it has forked leaves a child that keeps the socket open and waits for us.
 func (s *stage) hear() (*nsenter.Message, int, error) {
 	var m nsenter.Message
+	if heard, err := sys.WaitReadable(s.socket, s.pidFD); err != nil || !heard {
+		return nil, -1, errors.Join(err, errStageEnded)
+	}
 	n, fd, err := sys.ReceiveMessage(s.socket, sys.Bytes(&m))
 	switch {
 	case err != nil:

@@ -234,7 +234,7 @@ func checkEnd(t *testing.T, s *specs.Spec, p *Plan) {
 				t.Fatalf("a tree is dropped:\n%s", p)
 			}
 			tree = true
-		case Attach:
+		case Attach, StageMounts:
 			if !tree {
 				t.Fatalf("nothing to attach:\n%s", p)
 			}

@@ -78,10 +78,11 @@ func TestBindMountAttributes(t *testing.T) {
 	}
 }
 
-// Where the clone of a source comes from: the container's root, the host's root as the stage sees it, or the host side.
+// Where the clone of a source comes from: the container's root, the host's root as the stage sees it, the host side, or,
+// in a user namespace, the staging directory.
 func TestBindMountSources(t *testing.T) {
 	t.Parallel()
-	const taken = "TakeTree Tree=file 0"
+	const taken, staged = "TakeTree Tree=file 0", `CloneTree Path="0" Flags=recursive+staging`
 	for _, c := range []struct{ name, namespaces, source, want string }{
 		{"absolute", "mount", "/srv/../srv/x", `CloneTree Path="/srv/../srv/x" Flags=recursive+old-root`},
 		{"relative to the bundle", "mount", "data", `CloneTree Path="/run/bundle/data" Flags=recursive+old-root`},
@@ -89,8 +90,9 @@ func TestBindMountSources(t *testing.T) {
 		{"relative to the bundle, below the root", "mount", "rootfs/b", `CloneTree Path="b" Flags=recursive`},
 		{"a name that begins like the root's", "mount", "/run/bundle/rootfs-2/b", `CloneTree Path="/run/bundle/rootfs-2/b" Flags=recursive+old-root`},
 		{"of a process", "mount", "/proc/self/ns/net", taken},
-		{"user namespace", "mount user", "/srv", taken},
-		{"joined user namespace", "mount user@", "/srv", taken},
+		{"user namespace", "mount user", "/srv", staged},
+		{"joined user namespace", "mount user@", "/srv", staged},
+		{"user namespace, of a process", "mount user", "/proc/self/ns/net", staged},
 		{"joined mount namespace", "mount@", "/srv", taken},
 		{"user namespace, below the root", "mount user", "rootfs/b", `CloneTree Path="b" Flags=recursive`},
 	} {
@@ -114,7 +116,8 @@ func TestMountDestinations(t *testing.T) {
 		{"/sys/", `Attach Path="/sys/" Flags=no-symlinks`},
 		{"/./dev/", `Attach Path="/./dev/" Flags=no-symlinks`},
 		{"/run/bundle/rootfs/dev", `Attach Path="/dev" Flags=no-symlinks`},
-		{"/dev/shm", `Attach Path="/dev/shm"`},
+		{"/dev/shm", `Attach Path="/dev/shm" Flags=no-symlinks`},
+		{"/device", `Attach Path="/device"`},
 	} {
 		steps := mountSteps(t, specs.Mount{Source: "/y", Destination: c.destination, Options: []string{"bind"}}, nil)
 		if got := steps[strings.LastIndex(steps, "\n")+1:]; got != c.want {

@@ -49,6 +49,7 @@ func between(p *Plan) string {
 	return strings.Join(words, " ")
 }
 
+// The first mount namespace of a container with a user namespace is that of the staging directory.
 func TestNamespaceOrder(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -59,18 +60,18 @@ func TestNamespaceOrder(t *testing.T) {
 		{"pid", "pid", "", false},
 		{"mount pid uts", "pid", "new:mount+uts", false},
 		{"pid@ mount", "", "join:pid new:mount fork", true},
-		{"user mount", "", "new:user map-ids root new:mount", false},
-		{"mount user pid", "", "new:user map-ids root new:mount+pid fork", true},
+		{"user mount", "", "new:mount new:user map-ids root new:mount", false},
+		{"mount user pid", "", "new:mount new:user map-ids root new:mount+pid fork", true},
 		{"user", "", "new:user map-ids root", false},
 		{"time", "", "new:time fork", true},
 		{"time@", "", "join:time fork", true},
-		{"user@ network@ mount", "", "join:network join:user root new:mount", false},
+		{"user@ network@ mount", "", "new:mount join:network join:user root new:mount", false},
 		{"user@ pid", "", "join:user root new:pid fork", true},
 		{"user@ pid@", "", "join:pid join:user root fork", true},
 		{"user pid@", "", "join:pid new:user map-ids root fork", true},
 		{"time pid", "", "new:pid+time fork", true},
 		{"network@ ipc@ uts@ cgroup@ mount@", "", "join:network join:ipc join:uts join:cgroup join:mount", false},
-		{"cgroup network ipc uts mount pid user time", "", "new:user map-ids root new:cgroup+ipc+mount+network+pid+time+uts fork", true},
+		{"cgroup network ipc uts mount pid user time", "", "new:mount new:user map-ids root new:cgroup+ipc+mount+network+pid+time+uts fork", true},
 	} {
 		s := namespaceSpec(c.config)
 		p, err := Create(s, testHost())

@@ -44,6 +44,20 @@ func ReceiveMessage(socket int, data []byte) (n, fd int, err error) {
 	return n, fds[0], nil
 }
 
+// WaitReadable waits until there is something to read from socket, its end included, or until the process behind
+// pidFD has ended; then it returns false if nothing was left to read.
+func WaitReadable(socket, pidFD int) (bool, error) {
+	fds := []unix.PollFd{{Fd: int32(socket), Events: unix.POLLIN}, {Fd: int32(pidFD), Events: unix.POLLIN}}
+	err := ignoringEINTR(func() error {
+		_, err := unix.Poll(fds, -1)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("poll: %w", err)
+	}
+	return fds[0].Revents != 0, nil
+}
+
 // SendMessage writes one message; a peer that is gone is an error, not a signal.
 func SendMessage(socket int, data []byte) error {
 	err := ignoringEINTR(func() error { return unix.Sendto(socket, data, unix.MSG_NOSIGNAL, nil) })

@@ -77,8 +77,9 @@ static long executions;
 
 static _Noreturn void die(const char *file, const char *what)
 {
-	fprintf(stderr, "%s: %s (call %d, failing call %d is system call %ld with error %d, outcome %d)\n", file, what,
-		kernel.calls, kernel.fail_at, kernel.failed_call, kernel.error, kernel.outcome);
+	fprintf(stderr, "%s: %s (call %d, failing call %d is system call %ld with error %d, outcome %d, step %u: %s)\n",
+		file, what, kernel.calls, kernel.fail_at, kernel.failed_call, kernel.error, kernel.outcome, kernel.bad_step,
+		kernel.words);
 	exit(1);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "../../nsenter/stage.h" /* first: linux/stat.h says nothing after a C library's header */
 
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,14 @@
 struct kernel kernel;
 
 static volatile uint8_t sink;
+
+/* What mknodat has made last is what the next descriptor is open on. */
+struct node {
+	uint32_t mode;
+	uint64_t device;
+};
+
+static struct node made, nodes[OPEN_MAX_];
 
 static uint8_t next_byte(void)
 {
@@ -70,6 +79,8 @@ static long new_fd(void)
 	for (int fd = 0; fd < OPEN_MAX_; fd++) {
 		if (!kernel.open[fd]) {
 			kernel.open[fd] = 1;
+			nodes[fd] = made;
+			made = (struct node){ 0 };
 			return fd;
 		}
 	}
@@ -91,12 +102,19 @@ static uint32_t file_type(uint8_t variant, uint32_t usual)
 	return variant == 0 ? usual : types[variant % (sizeof types / sizeof *types)];
 }
 
-/* The first fstat asks for the plan's size. */
+static long make_node(uint32_t mode, uint64_t device)
+{
+	made = (struct node){ mode, device };
+	return 0;
+}
+
+/* The first fstat asks for the plan's size. Every call is for another object, unless the script says so. */
 static long give_stat(struct stat *st, uint8_t variant, uint32_t usual)
 {
 	memset(st, 0, sizeof *st);
 	st->st_mode = file_type(variant, usual) | 0755;
 	st->st_rdev = variant ? next_byte() : 0;
+	st->st_ino = variant ? next_byte() : (unsigned long)kernel.calls;
 	st->st_size = (long)kernel.plan_bytes;
 	return 0;
 }
@@ -176,6 +194,7 @@ static void note_error(const struct message *m)
 		return;
 	kernel.outcome = REPORTED;
 	kernel.bad_step = m->step;
+	snprintf(kernel.words, sizeof kernel.words, "%.20s: %.90s", m->call, m->detail);
 	look_text(m->call);
 	look_text(m->detail);
 	if (strlen(m->call) >= MESSAGE_CALL || strlen(m->detail) >= MESSAGE_DETAIL)
@@ -235,6 +254,8 @@ static long with_path(long n, long dir, const void *path, long c, long d, uint8_
 		return new_fd();
 	case __NR_newfstatat:
 		return give_stat((struct stat *)c, variant, S_IFREG);
+	case __NR_mknodat:
+		return make_node((uint32_t)c, (uint64_t)d);
 	case __NR_readlinkat:
 		return give_link((char *)c, (size_t)d, variant);
 	}
@@ -246,7 +267,16 @@ static long with_fd(long n, long a, long b, long c, uint8_t variant)
 	use(n, a);
 	switch (n) {
 	case __NR_fstat:
-		return give_stat((struct stat *)b, variant, S_IFDIR);
+		give_stat((struct stat *)b, variant, S_IFDIR);
+		if (!variant && a >= 0 && a < OPEN_MAX_ && nodes[a].mode) {
+			((struct stat *)b)->st_mode = nodes[a].mode;
+			((struct stat *)b)->st_rdev = nodes[a].device;
+		}
+		return 0;
+	case __NR_fstatfs:
+		memset((void *)b, 0, sizeof(struct file_system));
+		((struct file_system *)b)->type = variant & 1 ? PROC_SUPER_MAGIC : TMPFS_MAGIC;
+		return 0;
 	case __NR_read:
 		return give_read(a, (void *)b, (size_t)c, variant);
 	case __NR_write:
@@ -319,7 +349,7 @@ static long succeed(long n, const long *arg, uint8_t variant)
 		return close_fd(n, arg[0]);
 	case __NR_fstat: case __NR_read: case __NR_write: case __NR_sendmsg: case __NR_getdents64: case __NR_fsmount:
 	case __NR_ioctl: case __NR_dup3: case __NR_sendfile: case __NR_fchdir: case __NR_setns: case __NR_fchown:
-	case __NR_fchmod:
+	case __NR_fchmod: case __NR_fstatfs:
 		return with_fd(n, arg[0], arg[1], arg[2], variant);
 	case __NR_openat2: case __NR_openat: case __NR_open_tree: case __NR_newfstatat: case __NR_readlinkat:
 	case __NR_mkdirat: case __NR_mknodat: case __NR_unlinkat: case __NR_faccessat: case __NR_fchownat:
@@ -381,6 +411,8 @@ void run_stage(void)
 	kernel.outcome = RUNNING;
 	kernel.calls = 0;
 	kernel.mapped = NULL;
+	made = (struct node){ 0 };
+	memset(nodes, 0, sizeof nodes);
 	memset(kernel.open, 0, sizeof kernel.open);
 	memset(kernel.open, 1, (size_t)kernel.open_fds);
 	if (setjmp(kernel.end) == 0)

@@ -30,7 +30,8 @@ struct kernel {
 	int calls;
 	long failed_call;  /* number of the system call that failed */
 	int talk_failed;   /* it was talk with the host side */
-	uint32_t bad_step; /* REPORTED: step of the message */
+	uint32_t bad_step; /* REPORTED: step and words of the message */
+	char words[128];
 
 	uint8_t *mapped;
 	uint8_t open[OPEN_MAX_];

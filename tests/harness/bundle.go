@@ -84,7 +84,7 @@ func newID(t *testing.T) string {
 	if len(name) > 60 {
 		name = name[:60]
 	}
-	return fmt.Sprintf("rt-test-%s-%d-%d", name, os.Getpid(), bundleCount.Add(1))
+	return fmt.Sprintf("rt-test-%s-%d-%04d", name, os.Getpid(), bundleCount.Add(1))
 }
 
 func needRoot(t *testing.T) {

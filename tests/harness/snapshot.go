@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -172,11 +172,11 @@ func mountsBelow(dir string) []string {
 
 func detach(point string) { _ = unix.Unmount(point, unix.MNT_DETACH) }
 
-// CgroupsOf returns the control groups with id in their path, parents first.
-func CgroupsOf(id string) []string {
+// CgroupsOf returns the control groups with text in their path, parents first.
+func CgroupsOf(text string) []string {
 	var list []string
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && strings.Contains(path, id) {
+		if err == nil && d.IsDir() && strings.Contains(path, text) {
 			list = append(list, path)
 		}
 		return nil
@@ -184,28 +184,22 @@ func CgroupsOf(id string) []string {
 	return list
 }
 
-// removeCgroup kills who is in a group and removes it with its children.
+// removeCgroup kills who is in a group and removes it with its children. It is for what a failed test leaves.
 func removeCgroup(dir string) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return nil
-		}
-		procs, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
-		for _, field := range strings.Fields(string(procs)) {
-			if pid, err := strconv.Atoi(field); err == nil {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+	for end := time.Now().Add(deadline / 10); exists(dir) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for _, group := range slices.Backward(CgroupsOf(dir)) {
+			procs, _ := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+			for _, field := range strings.Fields(string(procs)) {
+				if pid, err := strconv.Atoi(field); err == nil && pid > 1 {
+					_ = unix.Kill(pid, unix.SIGKILL)
+				}
 			}
+			_ = unix.Rmdir(group)
 		}
-		return nil
-	})
-	dirs := []string{}
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			dirs = append(dirs, path)
-		}
-		return nil
-	})
-	for _, path := range slices.Backward(dirs) {
-		_ = unix.Rmdir(path)
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

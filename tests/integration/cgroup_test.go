@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,8 +48,9 @@ func groupsOf(t *testing.T, b *harness.Bundle, pid int) []string {
 
 func TestTheCgroupPathIsThatOfTheConfig(t *testing.T) {
 	t.Parallel()
+	parent := "/rt-integration-" + itoa(uint64(os.Getpid()))
 	inEachView(t, []string{"sleep", "1000"}, func(t *testing.T, b *harness.Bundle) {
-		b.Spec.Linux.CgroupsPath = "/rt-integration/sub/" + b.ID
+		b.Spec.Linux.CgroupsPath = parent + "/sub/" + b.ID
 		b.Run(t, "-d").WantExit(t, 0)
 		for _, path := range groupsOf(t, b, b.State(t).Pid) {
 			if path != b.Spec.Linux.CgroupsPath {
@@ -62,11 +64,8 @@ func TestTheCgroupPathIsThatOfTheConfig(t *testing.T) {
 	})
 	// The groups above the container's may be somebody else's by now, so rt leaves them.
 	t.Cleanup(func() {
-		for _, name := range []string{"sub", ""} {
-			dirs, _ := filepath.Glob("/sys/fs/cgroup/*/rt-integration/" + name)
-			for _, dir := range append(dirs, "/sys/fs/cgroup/rt-integration/"+name) {
-				_ = os.Remove(dir)
-			}
+		for _, dir := range slices.Backward(harness.CgroupsOf(parent)) {
+			_ = os.Remove(dir)
 		}
 	})
 }
@@ -138,14 +137,14 @@ func inEachViewNamed(t *testing.T, name string, args []string, test func(t *test
 
 func TestAWritableCgroupMountIsTheContainersOwnGroup(t *testing.T) {
 	t.Parallel()
-	script := `cd /sys/fs/cgroup; [ -d memory ] && cd memory; mkdir below && echo made; cat cgroup.procs | wc -l`
+	script := `cd /sys/fs/cgroup; [ -d memory ] && cd memory; mkdir below && echo made; read first <cgroup.procs; echo first $first`
 	inEachView(t, []string{"sh", "-c", script + "; exec sleep 1000"}, func(t *testing.T, b *harness.Bundle) {
 		before := b.Snapshot(t)
 		setNamespace(b, specs.CgroupNamespace, "")
 		m := mountAt(t, b, "/sys/fs/cgroup")
 		m.Options = []string{"nosuid", "noexec", "nodev", "rw"}
 		b.Run(t, "-d").WantExit(t, 0)
-		b.WaitForOutput(t, "made\n3\n") // sh, cat, wc
+		b.WaitForOutput(t, "made\nfirst 1\n")
 		b.Delete(t, "--force").WantExit(t, 0)
 		before.WantSame(t)
 	})

@@ -46,7 +46,7 @@ func TestManyMounts(t *testing.T) {
 func TestNamesWithBlanksAndOtherLetters(t *testing.T) {
 	t.Parallel()
 	name := "a b\tc\n\"ü\\"
-	b := shell(t, `pwd; cat "$FILE"; ls -d /dev/d*`)
+	b := shell(t, `pwd; cat "$FILE"; for d in /dev/d*; do echo "$d"; done`)
 	harness.WriteFile(t, b.Path(name+"/file"), "content\n", 0o644)
 	b.Spec.Mounts = append(b.Spec.Mounts, bind(b.Path(name), "/mnt/"+name, "bind"))
 	b.Spec.Process.Cwd = "/mnt/" + name
@@ -173,15 +173,13 @@ func TestEverythingWorksInAUserNamespace(t *testing.T) {
 	harness.WriteFile(t, b.Path("source/file"), "content\n", 0o644)
 	b.Spec.Hostname = "inside"
 	b.Spec.Mounts = append(b.Spec.Mounts, bind(b.Path("source"), "/mnt", "rbind", "ro"), tmpfs("/tmp/x", "size=1m"))
-	grant(b, "CAP_SYS_ADMIN")
 	b.Spec.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1"}
 	b.Spec.Hooks = &specs.Hooks{
 		CreateContainer: []specs.Hook{{Path: "/bin/true"}}, StartContainer: []specs.Hook{{Path: "/bin/true"}},
 	}
 	got := b.Run(t)
 	got.WantStdout(t, "0\ninside\n2\ncontent\n", "1\n0\n")
-	if n := strings.Count(strings.ToLower(got.Stdout), "permitted") + strings.Count(strings.ToLower(got.Stdout), "denied") +
-		strings.Count(strings.ToLower(got.Stdout), "invalid"); n < 2 {
+	if n := strings.Count(got.Stdout, "Operation not permitted") + strings.Count(got.Stdout, "permission denied"); n < 2 {
 		t.Errorf("the container could undo what covers its proc: %s", got.Stdout)
 	}
 }

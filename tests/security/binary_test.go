@@ -70,7 +70,7 @@ func TestNeighbourSeesNothingOfTheRuntime(t *testing.T) {
 			b := script(t, "true")
 			end := neighbour(t, b, prepare)
 			host := b.Snapshot(t)
-			for range 40 {
+			for range 20 {
 				b.Run(t).WantExit(t, 0)
 			}
 			host.WantSame(t)

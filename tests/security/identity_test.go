@@ -231,14 +231,32 @@ func TestProgramThatIsADevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Spec.Process.Args = []string{"/bin/app"}
+	wantNeverOpened(t, b, "bin/app").WantFailure(t)
+}
+
+// Nor is a device node in the place of /etc/passwd opened.
+func TestPasswordFileThatIsADevice(t *testing.T) {
+	t.Parallel()
+	b := script(t, "true")
+	b.Spec.Process.Env = []string{"PATH=/bin"}
+	if err := os.Remove(b.InRootfs("etc/passwd")); err != nil {
+		t.Fatal(err)
+	}
+	makeNode(t, b.InRootfs("etc/passwd"), unix.S_IFCHR, 1, 3)
+	wantNeverOpened(t, b, "etc/passwd").WantExit(t, 0)
+}
+
+// wantNeverOpened runs the container and demands that nobody opens the file for more than a look at it.
+func wantNeverOpened(t *testing.T, b *harness.Bundle, name string) harness.Result {
+	t.Helper()
 	trace := b.Path("trace")
-	b.Wrapper = tracer(t, trace, "openat2")
+	b.Wrapper = tracer(t, trace, "openat2,openat,open")
 	got := b.Run(t)
 	b.Wrapper = nil
-	got.WantFailure(t)
 	for line := range strings.Lines(harness.ReadFile(t, trace)) {
-		if strings.Contains(line, "bin/app") && !strings.Contains(line, "O_PATH") {
+		if strings.Contains(line, name+`"`) && !strings.Contains(line, "O_PATH") {
 			t.Errorf("the device was opened: %s", line)
 		}
 	}
+	return got
 }

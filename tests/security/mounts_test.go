@@ -96,6 +96,21 @@ func TestMountPointIsLinkWithSlash(t *testing.T) {
 	}
 }
 
+// A link to the root makes a volume cover all of the container, behind which nothing is as rt has made it.
+func TestMountPointIsLinkToTheRoot(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"/", "/etc/..", "/proc/..", "..", "/../.."} {
+		b := script(t, "ls -A /.. | grep -c volume-file; true")
+		source := harness.Mkdir(t, b.Path("source"), 0o755)
+		harness.WriteFile(t, filepath.Join(source, "volume-file"), "", 0o644)
+		harness.Symlink(t, target, b.InRootfs("data"))
+		bind(b, source, "/data")
+		got := b.Run(t)
+		wantNoCrash(t, got)
+		got.WantNoStdout(t, "1")
+	}
+}
+
 // What a container puts where rt made a mount point must not be followed when the container is removed
 // (CVE-2024-23652).
 func TestCleaningUpFollowsNoLinks(t *testing.T) {

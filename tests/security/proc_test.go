@@ -101,6 +101,22 @@ func TestSourceThatLeadsIntoProc(t *testing.T) {
 	}
 }
 
+// The same, with a bundle that is reached through a link, so that the rootfs has two names.
+func TestSourceThatLeadsIntoProcBySecondName(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{"rootfs/link", "LINK/rootfs/link", "LINK/../bundle/rootfs/link", "LINK/rootfs/../rootfs/link"} {
+		b := script(t, "(: >>/data/kernel/core_pattern) && echo WRITABLE; true")
+		harness.Symlink(t, "/proc/sys", b.InRootfs("link"))
+		link := b.Path("second")
+		harness.Symlink(t, b.Dir, link)
+		b.Spec.Mounts = append(b.Spec.Mounts, specs.Mount{
+			Source: strings.Replace(source, "LINK", link, 1), Destination: "/data", Type: "bind", Options: []string{"bind", "rw"},
+		})
+		b.Write(t)
+		b.RT(t, "run", "--bundle", link, b.ID).WantNoStdout(t, "WRITABLE")
+	}
+}
+
 // A sysctl is written into a namespace of the container or not at all (CVE-2022-0811).
 func TestSysctlsOfTheHostAreRefused(t *testing.T) {
 	t.Parallel()

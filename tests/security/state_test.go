@@ -74,8 +74,12 @@ func TestContainerIDs(t *testing.T) {
 		"", ".", "..", "a/b", "/a", "../a", "a/../b", strings.Repeat("x", 1025), "a b", "a\nb", "a\tb", "a\\b", "a*", "ä", "a\x7f", "a%", "a:b", "a@b",
 	} {
 		for _, args := range [][]string{
-			{"run", "--bundle", b.Dir, "--", id}, {"create", "--bundle", b.Dir, "--", id}, {"state", "--", id},
-			{"kill", "--", id}, {"delete", "--force", "--", id}, {"start", "--", id},
+			{"run", "--bundle", b.Dir, "--", id},
+			{"create", "--bundle", b.Dir, "--", id},
+			{"state", "--", id},
+			{"kill", "--", id},
+			{"delete", "--force", "--", id},
+			{"start", "--", id},
 		} {
 			got := b.RT(t, args...)
 			wantNoCrash(t, got)
