@@ -309,7 +309,7 @@ func compileFilter(s *specs.Spec) (*plan.Filter, error) {
 	}
 	filter, err := seccomp.Compile(s.Linux.Seccomp)
 	if err != nil {
-		return nil, fmt.Errorf("linux.seccomp: %w", err)
+		return nil, err // it names the member
 	}
 	return &plan.Filter{Program: filter.Program, Flags: filter.Flags}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -101,7 +102,10 @@ func (n *creation) serve(p *plan.Plan) error {
 func (n *creation) handle(m *nsenter.Message, fd int) error {
 	switch m.Type {
 	case nsenter.MessageMapIds:
-		return n.answerAfter(writeIDMaps(n.stage.pid, n.spec.Linux))
+		if hasPrivate(n.spec, specs.UserNamespace) {
+			return n.answerAfter(writeIDMaps(n.stage.pid, n.spec.Linux))
+		}
+		return n.answerAfter(compareIDMaps(n.stage.pid, n.spec.Linux))
 	case nsenter.MessageTimeOffsets:
 		return n.answerAfter(writeTimeOffsets(n.stage.pid, n.spec.Linux.TimeOffsets))
 	case nsenter.MessageForked:
@@ -135,12 +139,44 @@ func (n *creation) ready() error {
 	return n.finish()
 }
 
+// idMap is one of the two maps of a user namespace.
+type idMap struct {
+	name, member string // the file in /proc/PID, and where the config has it
+	ids          []specs.LinuxIDMapping
+}
+
+func idMaps(linux *specs.Linux) []idMap {
+	return []idMap{{"uid_map", "linux.uidMappings", linux.UIDMappings}, {"gid_map", "linux.gidMappings", linux.GIDMappings}}
+}
+
+// compareIDMaps refuses mappings that are not those of the user namespace that the process has joined. Callers give
+// both, and would rely on what they gave.
+func compareIDMaps(pid int, linux *specs.Linux) error {
+	for _, m := range idMaps(linux) {
+		data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/" + m.name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.member, err)
+		}
+		var want []string
+		for _, id := range m.ids {
+			want = append(want, fmt.Sprintf("%d %d %d", id.ContainerID, id.HostID, id.Size))
+		}
+		var have []string
+		for line := range strings.Lines(string(data)) {
+			have = append(have, strings.Join(strings.Fields(line), " "))
+		}
+		slices.Sort(want)
+		slices.Sort(have)
+		if !slices.Equal(want, have) {
+			return fmt.Errorf("%s: %q are not those of the user namespace that is joined, %q (leave them out)", m.member, want, have)
+		}
+	}
+	return nil
+}
+
 // writeIDMaps fills in the maps of a new user namespace (user_namespaces(7)): each with one write(2).
 func writeIDMaps(pid int, linux *specs.Linux) error {
-	for _, m := range []struct {
-		name, member string
-		ids          []specs.LinuxIDMapping
-	}{{"uid_map", "linux.uidMappings", linux.UIDMappings}, {"gid_map", "linux.gidMappings", linux.GIDMappings}} {
+	for _, m := range idMaps(linux) {
 		var text strings.Builder
 		for _, id := range m.ids {
 			fmt.Fprintf(&text, "%d %d %d\n", id.ContainerID, id.HostID, id.Size)

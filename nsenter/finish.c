@@ -49,15 +49,13 @@ void step_change_directory(const struct step_change_directory *s)
 /* The host side reads it: here no text is parsed. O_NONBLOCK: it may be a FIFO. */
 void step_home(const struct step_home *s)
 {
-	static struct message answer;
 	long fd = open_below_root("etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 
 	(void)s;
 	send_message(MESSAGE_DESCRIPTOR, DESCRIPTOR_PASSWD, fd < 0 ? -1 : (int)fd);
 	if (fd >= 0)
 		sys_close((int)fd);
-	wait_go(&answer);
-	copy_text(reg.home, sizeof reg.home, answer.detail);
+	copy_text(reg.home, sizeof reg.home, wait_go());
 }
 
 /* As execvp(3) goes on after ENOENT, ENOTDIR and EACCES, and reports EACCES if it met it. */

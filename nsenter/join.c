@@ -60,19 +60,16 @@ void step_unshare(const struct step_unshare *s)
  * Until then its death ends the wait. */
 void step_sync(const struct step_sync *s)
 {
-	static struct message answer;
-
 	if (s->message == MESSAGE_READY)
 		sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
 	send_message(s->message, 0, -1);
-	wait_go(&answer);
+	wait_go();
 }
 
 /* The child has the same parent, so that the container's init is a child of rt, and later of rt's own reaper.
  * Only rt's pid namespace can name it for both: clone returns the number in it. */
 void step_fork(const struct step_fork *s)
 {
-	static struct message answer;
 	struct clone_args args = { .flags = CLONE_PARENT };
 	long pid;
 
@@ -83,7 +80,7 @@ void step_fork(const struct step_fork *s)
 		quit(0);
 	}
 	die_with_parent();
-	wait_go(&answer);
+	wait_go();
 }
 
 void step_become_root(const struct step_become_root *s)

@@ -9,6 +9,7 @@
 #include "stage.h"
 
 #define PATH_BYTES 4096
+#define NAME_BYTES 256
 #define LINKS_MAX 40
 #define RETRIES_MAX 1000 /* openat2 gives EAGAIN when a rename was under way */
 
@@ -32,9 +33,9 @@ struct walk {
 	int links;
 	uint32_t flags;
 	uint32_t mode;
-	char done[PATH_BYTES];
+	char name[NAME_BYTES];
 	char rest[PATH_BYTES];
-	char name[PATH_BYTES];
+	char done[PATH_BYTES];
 };
 
 static struct walk walk;
@@ -48,6 +49,8 @@ static int next_component(void)
 		from++;
 	while (walk.rest[from + n] != '\0' && walk.rest[from + n] != '/')
 		n++;
+	if (n >= NAME_BYTES)
+		fail(-ENAMETOOLONG, "openat2");
 	for (size_t i = 0; i < n; i++)
 		walk.name[i] = walk.rest[from + i];
 	walk.name[n] = '\0';

@@ -50,7 +50,7 @@ uint64_t *list_at(struct list l);
 void relocate(struct list l, uint64_t *extra);
 
 void send_message(uint32_t type, int32_t value, int fd);
-void wait_go(struct message *answer);
+const char *wait_go(void);
 
 size_t length_of(const char *s);
 size_t copy_text(char *to, size_t size, const char *from);

@@ -265,7 +265,7 @@ struct step_execute { struct step_head head; struct list candidates; struct list
 enum message_type {
 	MESSAGE_INVALID,
 	/* stage to host */
-	MESSAGE_MAP_IDS,      /* a user namespace was made: write its maps */
+	MESSAGE_MAP_IDS,      /* in a user namespace: write its maps, or compare those of one that was joined */
 	MESSAGE_TIME_OFFSETS, /* a time namespace was made: write its offsets */
 	MESSAGE_FORKED,       /* value: the process that goes on with the plan */
 	MESSAGE_HOOKS,        /* namespaces and mounts are there, the old root can still be seen */
@@ -283,9 +283,9 @@ enum descriptor_kind {
 };
 
 #define MESSAGE_CALL 24
-#define MESSAGE_DETAIL 4056
+#define MESSAGE_DETAIL 984
 
-/* Both directions; at most one pipe buffer, so that it is one atomic write to exec.result too. */
+/* Both directions; 1 KiB, which is one atomic write to exec.result too (pipe(7), PIPE_BUF). */
 struct message {
 	__u32 type;
 	__u32 step;  /* index of the step that the stage is at */

@@ -18,7 +18,7 @@ const (
 	ChdirDeniedLater = 0x1
 	ChdirIfDenied    = 0x2
 	MessageCall      = 0x18
-	MessageDetail    = 0xfd8
+	MessageDetail    = 0x3d8
 )
 
 const (
@@ -366,6 +366,6 @@ type (
 		Error  int32
 		Value  int32
 		Call   [24]int8
-		Detail [4056]int8
+		Detail [984]int8
 	}
 )

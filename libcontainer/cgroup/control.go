@@ -13,17 +13,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open opens a control file. It goes past os.OpenFile, which would register the descriptor with epoll: the files of
-// a control group can be polled, so that succeeds, costs three system calls each, and makes the descriptor
-// non-blocking.
+// open opens a control file, or the directory of a group.
 func open(path string, flags int) (*os.File, error) {
+	return openAt(unix.AT_FDCWD, path, flags, path)
+}
+
+// openAt is open for a path below an open directory; messages show it as shown. It goes past os.OpenFile, which would
+// register the descriptor with epoll: the files of a control group can be polled, so that succeeds, costs three system
+// calls each, and makes the descriptor non-blocking.
+func openAt(dirFD int, path string, flags int, shown string) (*os.File, error) {
 	for {
-		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(dirFD, path, flags|unix.O_CLOEXEC, 0)
 		switch {
 		case err == nil:
-			return os.NewFile(uintptr(fd), path), nil
+			return os.NewFile(uintptr(fd), shown), nil
 		case !errors.Is(err, unix.EINTR):
-			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+			return nil, fmt.Errorf("open %q: %w", shown, err)
 		}
 	}
 }
@@ -35,6 +40,10 @@ func readControl(dir, name string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
+	return readValue(f)
+}
+
+func readValue(f *os.File) (string, error) {
 	var content []byte
 	buffer := make([]byte, 4096)
 	for {
@@ -43,7 +52,7 @@ func readControl(dir, name string) (string, error) {
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return "", &os.PathError{Op: "read", Path: f.Name(), Err: err}
+			return "", fmt.Errorf("read %q: %w", f.Name(), err)
 		case n == 0:
 			return strings.TrimSpace(string(content)), nil
 		default:

@@ -32,7 +32,7 @@ func (g *Group) Create() (err error) {
 			return err
 		}
 		if existed {
-			err = walk(m.dir, func(dir string) error { g.kept = append(g.kept, dir); return nil })
+			err = walk(m.dir, g.keepFound)
 		}
 		if err != nil {
 			return err
@@ -62,6 +62,16 @@ func (g *Group) Create() (err error) {
 			return err
 		}
 	}
+	return nil
+}
+
+// keepFound adds a directory that was there before to those that Remove leaves. Their paths go into the state file,
+// so a nesting that is too deep to have a usable path is refused rather than written down level by level.
+func (g *Group) keepFound(d directory) error {
+	if len(d.path) >= unix.PathMax {
+		return fmt.Errorf("use control group %q, which was there before: %w", d, unix.ENAMETOOLONG)
+	}
+	g.kept = append(g.kept, string(d.path))
 	return nil
 }
 

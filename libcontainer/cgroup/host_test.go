@@ -100,7 +100,7 @@ func hostLayout(t *testing.T) Layout {
 // hostGroup places a group with a parent of its own, and removes both after the test.
 func hostGroup(t *testing.T) *Group {
 	t.Helper()
-	g, err := hostLayout(t).Place(fmt.Sprintf("/rt-test-%d-%s/leaf", os.Getpid(), t.Name()), "")
+	g, err := hostLayout(t).Place(fmt.Sprintf("/rt-test-%d-%s/leaf", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-")), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,5 +139,5 @@ func (g *Group) thaw() error {
 	if !ok {
 		return nil
 	}
-	return walk(m.dir, func(dir string) error { return writeControl(dir, "freezer.state", "THAWED") })
+	return walk(m.dir, func(d directory) error { return d.write("freezer.state", "THAWED") })
 }

@@ -5,8 +5,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,8 +44,8 @@ func (g *Group) count() (int, error) {
 func (g *Group) listed() ([]int, error) {
 	var pids []int
 	for _, m := range g.members {
-		err := walk(m.dir, func(dir string) error {
-			list, err := readControl(dir, "cgroup.procs")
+		err := walk(m.dir, func(d directory) error {
+			list, err := d.read("cgroup.procs")
 			// The processes of a threaded group are listed by the group that is the root of its threads.
 			if errors.Is(err, unix.EOPNOTSUPP) {
 				return nil
@@ -58,7 +56,7 @@ func (g *Group) listed() ([]int, error) {
 			for field := range strings.FieldsSeq(list) {
 				pid, err := strconv.Atoi(field)
 				if err != nil {
-					return fmt.Errorf("parse %q: %w", filepath.Join(dir, "cgroup.procs"), err)
+					return fmt.Errorf("parse cgroup.procs of control group %q: %w", d, err)
 				}
 				pids = append(pids, pid)
 			}
@@ -69,38 +67,6 @@ func (g *Group) listed() ([]int, error) {
 		}
 	}
 	return pids, nil
-}
-
-// walk calls visit for the groups below dir, children first, and then for dir. Groups that go away meanwhile, dir
-// included, are passed over.
-func walk(dir string, visit func(dir string) error) error {
-	var st unix.Stat_t
-	err := unix.Lstat(dir, &st)
-	switch {
-	case gone(err):
-		return nil
-	case err != nil:
-		return &os.PathError{Op: "lstat", Path: dir, Err: err}
-	}
-	// kernfs counts sub-directories in the link number (2 = none): the usual leaf needs no reading.
-	if st.Nlink > 2 {
-		entries, err := os.ReadDir(dir)
-		if err != nil && !gone(err) {
-			return err
-		}
-		for _, entry := range entries {
-			if !entry.IsDir() {
-				continue
-			}
-			if err := walk(filepath.Join(dir, entry.Name()), visit); err != nil {
-				return err
-			}
-		}
-	}
-	if err := visit(dir); err != nil && !gone(err) {
-		return err
-	}
-	return nil
 }
 
 // Frozen tells whether the group is frozen or being frozen, by itself or by a group above it. Without a freezer,

@@ -143,14 +143,11 @@ func (g *Group) removeTree(dir string) error {
 	if len(g.kept) == 0 && unix.Rmdir(dir) == nil {
 		return nil
 	}
-	return walk(dir, func(dir string) error {
-		if slices.Contains(g.kept, dir) {
+	return walk(dir, func(d directory) error {
+		if slices.ContainsFunc(g.kept, d.is) {
 			return nil
 		}
-		if err := unix.Rmdir(dir); err != nil {
-			return fmt.Errorf("remove control group %q: %w", dir, err)
-		}
-		return nil
+		return d.remove()
 	})
 }
 

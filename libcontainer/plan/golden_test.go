@@ -41,7 +41,7 @@ func goldens() []golden {
 			h.ProcMounts = []string{"/run/bundle/rootfs/proc", "/sys", "/proc/sub", "/proc"}
 		}},
 		{name: "user-time", config: "user-time"},
-		{name: "joined", config: "joined"},
+		{name: "joined", config: "joined", host: withFilter},
 		{name: "host-mounts", config: "host-mounts"},
 		{name: "terminal", config: "terminal", host: cgroupV2},
 		{name: "hooks", config: "hooks"},

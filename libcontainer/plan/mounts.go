@@ -73,6 +73,9 @@ func attachFlags(destination string) uint32 {
 
 // bindMount clones the source and attaches the clone.
 func bindMount(b *builder, m *specs.Mount, o *MountOptions) error {
+	if o.Remount {
+		return remount(b, m, o)
+	}
 	if m.Source == "" {
 		return fmt.Errorf("a bind mount needs a source")
 	}
@@ -90,6 +93,19 @@ func bindMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	b.addSource(source, o.RecursiveBind)
 	b.addBindAttributes(o)
 	b.add(Attach{Path: b.destination(m), Flags: attachFlags(b.destination(m))})
+	return nil
+}
+
+// remount changes the attributes of a mount that is there already (mount(8), "remount" with "bind").
+func remount(b *builder, m *specs.Mount, o *MountOptions) error {
+	destination := b.destination(m)
+	b.add(PathAttributes{Path: destination, Set: o.Set, Clear: b.clearedAttributes(o)})
+	if o.RecursiveSet|o.RecursiveClear != 0 {
+		b.add(PathAttributes{Path: destination, Set: o.RecursiveSet, Clear: o.RecursiveClear, Recursive: true})
+	}
+	for _, p := range o.Propagation {
+		b.add(PathAttributes{Path: destination, Propagation: p.Flag, Recursive: p.Recursive})
+	}
 	return nil
 }
 

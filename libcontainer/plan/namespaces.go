@@ -107,7 +107,11 @@ func joinNamespaces(b *builder) error {
 		b.member = fmt.Sprintf("linux.namespaces[%d] %q", i, n.Path)
 		join := JoinNamespace{Namespace: b.file(File{Kind: FileNamespace, Path: n.Path, Namespace: flag}), Type: flag}
 		if n.Type == specs.UserNamespace {
-			user, userMember = []Step{join, BecomeRoot{}}, b.member
+			user, userMember = []Step{join}, b.member
+			if len(b.spec.Linux.UIDMappings)+len(b.spec.Linux.GIDMappings) > 0 {
+				user = append(user, Sync{Message: nsenter.MessageMapIds}) // the host side compares them
+			}
+			user = append(user, BecomeRoot{})
 			continue
 		}
 		b.add(join)

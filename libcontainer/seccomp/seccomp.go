@@ -7,6 +7,7 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
@@ -79,7 +80,7 @@ func build(s *specs.LinuxSeccomp, arches []arch) (program []byte, skipped []stri
 	}
 	for _, a := range arches {
 		if err := filter.AddArch(a.lib); err != nil {
-			return nil, nil, fmt.Errorf("linux.seccomp: add architecture %s: %w", a.name, err)
+			return nil, nil, fmt.Errorf("linux.seccomp: add architecture %s: %w%s", a.name, err, architectureHint(err))
 		}
 	}
 	seen := map[string]bool{}
@@ -146,4 +147,12 @@ func withErrno(a specs.LinuxSeccompAction, errno *uint) libseccomp.ScmpAction {
 		code = *errno
 	}
 	return action(a).SetReturnCode(int16(uint16(code)))
+}
+
+// architectureHint explains what libseccomp says of an architecture.
+func architectureHint(err error) string {
+	if errors.Is(err, syscall.EDOM) {
+		return " (an architecture of the other byte order can't be in one filter)"
+	}
+	return ""
 }

@@ -90,8 +90,8 @@ func (v *validator) deviceRules() error {
 		if !strings.ContainsAny(rule.Access, "rwm") {
 			return fmt.Errorf("%s.access %q: want letters of rwm", member, rule.Access)
 		}
-		if other := strings.Trim(rule.Access, "rwm"); other != "" {
-			v.warn("%s.access %q: letters other than r, w and m are ignored", member, rule.Access)
+		if other := strings.Trim(rule.Access, "rwma"); other != "" {
+			return fmt.Errorf("%s.access %q: letter %q is unknown (known are r, w and m)", member, rule.Access, other[:1])
 		}
 	}
 	return nil

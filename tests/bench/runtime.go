@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -129,8 +130,7 @@ func (r *runtime) remove(id string, pid int) error {
 // discard removes what a failed piece of work may have left; that there is nothing is no fault.
 func (r *runtime) discard(id string) { _, _ = r.do("delete", "--force", id) }
 
-// createdBytes is what the container's memory group is charged with while the container is created. The kernel
-// charges ahead, up to 64 pages per processor, which is part of it.
+// createdBytes is what the container's memory group is charged with while the container is created.
 func (r *runtime) createdBytes(bundle, id string) (float64, error) {
 	pid, _, err := r.create(bundle, id)
 	if err != nil {
@@ -154,15 +154,38 @@ func chargedBytes(pid int) (float64, error) {
 		if len(fields) != 3 {
 			continue
 		}
-		name := groupRoot + fields[2] + "/memory.current"
+		usage, limit := groupRoot+fields[2]+"/memory.current", groupRoot+fields[2]+"/memory.max"
 		if fields[1] == "memory" {
-			name = groupRoot + "/memory" + fields[2] + "/memory.usage_in_bytes"
+			dir := groupRoot + "/memory" + fields[2]
+			usage, limit = dir+"/memory.usage_in_bytes", dir+"/memory.limit_in_bytes"
 		}
-		if value, err := os.ReadFile(name); err == nil {
-			return strconv.ParseFloat(strings.TrimSpace(string(value)), 64)
+		if _, err := os.Stat(usage); err == nil {
+			return settledBytes(usage, limit)
 		}
 	}
 	return 0, errNoMemoryGroup
+}
+
+// settledBytes reads a memory counter without what the kernel has charged ahead, up to 64 pages per processor: a limit
+// just below the counter makes it give that back, because only the rest counts against a limit.
+func settledBytes(usage, limit string) (float64, error) {
+	before, err := readBytes(usage)
+	if err != nil {
+		return 0, err
+	}
+	below := strconv.FormatFloat(before-float64(os.Getpagesize()), 'f', 0, 64)
+	if err := os.WriteFile(limit, []byte(below), 0); err != nil && !errors.Is(err, syscall.EBUSY) {
+		return 0, err // EBUSY: nothing had been charged ahead
+	}
+	return readBytes(usage)
+}
+
+func readBytes(name string) (float64, error) {
+	value, err := os.ReadFile(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(strings.TrimSpace(string(value)), 64)
 }
 
 // residentBytes is the resident size of the runtime while it waits for a container in the foreground.

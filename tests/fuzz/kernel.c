@@ -25,7 +25,7 @@ struct node {
 
 static struct node made, nodes[OPEN_MAX_];
 
-static uint8_t next_byte(void)
+uint8_t next_byte(void)
 {
 	if (kernel.script_bytes == 0)
 		return 0;
@@ -33,20 +33,20 @@ static uint8_t next_byte(void)
 	return *kernel.script++;
 }
 
-static _Noreturn void complain(const char *what, long number)
+_Noreturn void complain(const char *what, long number)
 {
 	fprintf(stderr, "%s (system call %ld, number %d of the run)\n", what, number, kernel.calls);
 	abort();
 }
 
 /* Reads what the kernel would read. */
-static void look(const void *data, size_t bytes)
+void look(const void *data, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++)
 		sink ^= ((const uint8_t *)data)[i];
 }
 
-static void look_text(const void *text)
+void look_text(const void *text)
 {
 	look(text, strlen(text) + 1);
 }
@@ -58,7 +58,7 @@ static void look_texts(const char *const *texts)
 }
 
 /* Writes what the kernel would write: zeroes, or bytes of the script. */
-static long fill(void *data, size_t bytes, size_t from_script)
+long fill(void *data, size_t bytes, size_t from_script)
 {
 	memset(data, 0, bytes);
 	for (size_t i = 0; i < bytes && i < from_script; i++)
@@ -160,64 +160,11 @@ static long give_entries(uint8_t *buffer, size_t size, uint8_t variant)
 	return (long)at;
 }
 
-/* An answer of the host side, or a byte of exec.fifo, or the log of a file system. */
-static long give_read(long fd, void *data, size_t size, uint8_t variant)
-{
-	struct message *answer = data;
-
-	if (kernel.strict && size == 1) {
-		for (int i = 0, open = 0; i < OPEN_MAX_; i++) {
-			open += kernel.open[i];
-			if (open > 5)
-				complain("a container that waits has more open than stdio and two FIFOs", fd);
-		}
-	}
-	if (size != sizeof *answer) {
-		fill(data, size, size);
-		return variant & 1 ? (long)(size / 2) : size == 1 ? 1 : (long)size;
-	}
-	memset(answer, variant & 2 ? 'x' : 0, sizeof *answer);
-	answer->type = variant & 4 ? next_byte() : MESSAGE_GO;
-	return variant & 1 ? next_byte() : (long)sizeof *answer;
-}
-
 static _Noreturn void finish(enum outcome outcome)
 {
 	if (kernel.outcome == RUNNING)
 		kernel.outcome = outcome;
 	longjmp(kernel.end, 1);
-}
-
-static void note_error(const struct message *m)
-{
-	if (m->type != MESSAGE_ERROR)
-		return;
-	kernel.outcome = REPORTED;
-	kernel.bad_step = m->step;
-	snprintf(kernel.words, sizeof kernel.words, "%.20s: %.90s", m->call, m->detail);
-	look_text(m->call);
-	look_text(m->detail);
-	if (strlen(m->call) >= MESSAGE_CALL || strlen(m->detail) >= MESSAGE_DETAIL)
-		complain("a text of a message has no end", m->type);
-}
-
-static long take_write(const void *data, size_t size)
-{
-	look(data, size);
-	if (size == sizeof(struct message))
-		note_error(data);
-	return (long)size;
-}
-
-static long take_message(const struct message_header *header)
-{
-	const struct message *m = header->vectors->base;
-
-	look(m, header->vectors->length);
-	if (header->control)
-		look(header->control, header->control_length);
-	note_error(m);
-	return (long)header->vectors->length;
 }
 
 static void look_filter(const uint8_t *program)

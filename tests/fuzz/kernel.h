@@ -40,6 +40,20 @@ struct kernel {
 
 extern struct kernel kernel;
 
+/* What an argument of a system call points to is read, or written, as the kernel would. */
+void look(const void *data, size_t bytes);
+void look_text(const void *text);
+long fill(void *data, size_t bytes, size_t from_script);
+
+uint8_t next_byte(void); /* of the script, 0 behind its end */
+_Noreturn void complain(const char *what, long number);
+
+/* Talk (talk.c). */
+struct message_header;
+long give_read(long fd, void *data, size_t size, uint8_t variant);
+long take_write(const void *data, size_t size);
+long take_message(const struct message_header *header);
+
 /* Executes the plan with the kernel as it was set up. */
 void run_stage(void);
 

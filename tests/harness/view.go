@@ -30,14 +30,23 @@ func HasCgroup1() bool {
 // there. It skips the test if the machine has none.
 func InV2View(t *testing.T, cmd ...string) []string {
 	t.Helper()
+	command, reason := V2View(cmd...)
+	if reason != "" {
+		t.Skip(reason)
+	}
+	return command
+}
+
+// V2View is InV2View for who has no test: it returns the reason why there is no such view.
+func V2View(cmd ...string) (command []string, reason string) {
 	if IsCgroup2(cgroupRoot) {
-		return cmd
+		return cmd, ""
 	}
 	if !IsCgroup2(cgroupUnified) {
-		t.Skip("needs cgroup v2: neither " + cgroupRoot + " nor " + cgroupUnified + " is a v2 hierarchy")
+		return nil, "needs cgroup v2: neither " + cgroupRoot + " nor " + cgroupUnified + " is a v2 hierarchy"
 	}
 	script := "mount --bind " + cgroupUnified + " " + cgroupRoot + ` && exec "$@"`
-	return append([]string{"unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"}, cmd...)
+	return append([]string{"unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"}, cmd...), ""
 }
 
 // UseV2View makes all later calls of rt for this bundle see cgroup v2 only.

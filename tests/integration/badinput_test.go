@@ -129,7 +129,7 @@ func TestAProgramThatCannotBeExecutedFailsRunAndStart(t *testing.T) {
 	}{
 		{"interpreter missing", "#!/nosuch/interpreter -x\n", []string{"exec /prog: no such file or directory", `"/nosuch/interpreter"`}},
 		{"CR LF", "#!/bin/sh\r\necho hi\r\n", []string{"exec /prog: no such file or directory", "CR LF"}},
-		{"wrong machine", elf, []string{"exec /prog: exec format error", "RISCV"}},
+		{"wrong machine", elf, []string{"exec /prog: exec format error", "riscv64"}},
 		{"empty", "", []string{"exec /prog: exec format error"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

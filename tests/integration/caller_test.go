@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -112,26 +113,8 @@ func TestOfSeveralCreatesAtOnceOneWins(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t, "sleep", "1000")
 	b.Write(t)
-	const callers = 6
-	var wins, losses int
-	var lock sync.Mutex
-	var all sync.WaitGroup
-	for range callers {
-		cmd := b.Command(t, "create", "--bundle", b.Dir, b.ID)
-		all.Go(func() {
-			err := cmd.Run()
-			lock.Lock()
-			defer lock.Unlock()
-			if err == nil {
-				wins++
-			} else {
-				losses++
-			}
-		})
-	}
-	all.Wait()
-	if wins != 1 || losses != callers-1 {
-		t.Errorf("%d of %d creates of one id have succeeded", wins, callers)
+	if wins := atOnce(t, b, "create", "--bundle", b.Dir, b.ID); wins != 1 {
+		t.Errorf("%d creates of one id have succeeded", wins)
 	}
 	b.Start(t).WantExit(t, 0)
 }
@@ -139,18 +122,7 @@ func TestOfSeveralCreatesAtOnceOneWins(t *testing.T) {
 func TestRunPassesSignalsOn(t *testing.T) {
 	t.Parallel()
 	b := shell(t, `trap "echo got TERM; exit 3" TERM; echo up; while :; do sleep 0.01; done`)
-	b.Write(t)
-	output, err := os.Create(b.Path("output"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer output.Close()
-	run := b.Command(t, "run", "--bundle", b.Dir, b.ID)
-	run.Stdout = output
-	if err := run.Start(); err != nil {
-		t.Fatal(err)
-	}
-	harness.Eventually(t, "the program", func() bool { return strings.Contains(harness.ReadFile(t, b.Path("output")), "up") })
+	run := inForeground(t, b)
 	if err := run.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -254,4 +226,82 @@ func TestTheVersionOfTheStateIsThatOfTheRuntime(t *testing.T) {
 	if got := b.State(t).Version; got != specs.Version {
 		t.Errorf("version is %s, want %s", got, specs.Version)
 	}
+}
+
+// inForeground starts `run` and waits until the program has said "up".
+func inForeground(t *testing.T, b *harness.Bundle) *exec.Cmd {
+	t.Helper()
+	b.Write(t)
+	output, err := os.Create(b.Path("output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	run := b.Command(t, "run", "--bundle", b.Dir, b.ID)
+	run.Stdout, run.Stderr = output, output
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "the program", func() bool { return strings.Contains(harness.ReadFile(t, b.Path("output")), "up\n") })
+	return run
+}
+
+func TestAForegroundRunMayBeKilledAndDeletedByOthers(t *testing.T) {
+	t.Parallel()
+	for _, command := range [][]string{{"kill", "KILL"}, {"delete", "--force"}} {
+		b := shell(t, "echo up; exec sleep 1000")
+		before := b.Snapshot(t)
+		run := inForeground(t, b)
+		b.WaitFor(t, "running")
+		b.RT(t, command[0], b.ID, command[1]).WantExit(t, 0)
+		_ = run.Wait()
+		if got := run.ProcessState.ExitCode(); got != 128+9 {
+			t.Errorf("%s: exit status is %d, want 137\n%s", command[0], got, harness.ReadFile(t, b.Path("output")))
+		}
+		before.WantSame(t)
+	}
+}
+
+func TestOfSeveralStartsAtOnceOneWins(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t, "sleep", "1000")
+	b.Create(t).WantExit(t, 0)
+	if wins := atOnce(t, b, "start", b.ID); wins != 1 {
+		t.Errorf("%d starts have succeeded", wins)
+	}
+	if got := b.State(t).Status; got != "running" {
+		t.Errorf("status is %s", got)
+	}
+}
+
+func TestSeveralDeletesAtOnceDoNoHarm(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t, "sleep", "1000")
+	before := b.Snapshot(t)
+	b.Run(t, "-d").WantExit(t, 0)
+	if wins := atOnce(t, b, "delete", "--force", b.ID); wins != callers {
+		t.Errorf("%d of %d deletes have succeeded", wins, callers)
+	}
+	before.WantSame(t)
+}
+
+const callers = 6
+
+// atOnce runs a command several times at the same time and counts the successes.
+func atOnce(t *testing.T, b *harness.Bundle, args ...string) (wins int) {
+	t.Helper()
+	var lock sync.Mutex
+	var all sync.WaitGroup
+	for range callers {
+		cmd := b.Command(t, args...)
+		all.Go(func() {
+			if cmd.Run() == nil {
+				lock.Lock()
+				wins++
+				lock.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return wins
 }

@@ -39,7 +39,7 @@ func groupsOf(t *testing.T, b *harness.Bundle, pid int) []string {
 	var paths []string
 	for line := range strings.Lines(harness.ReadFile(t, "/proc/"+itoa(uint64(pid))+"/cgroup")) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if b.Wrapper == nil || f[0] == "0" {
+		if b.Wrapper == nil && harness.HasCgroup1() || f[0] == "0" {
 			paths = append(paths, f[2])
 		}
 	}

@@ -158,3 +158,25 @@ func allowedInInit(target string, b *harness.Bundle) bool {
 	}
 	return strings.HasSuffix(target, "/exec.fifo") || strings.HasSuffix(target, "/exec.result")
 }
+
+// On most hosts everything is shared: whatever rt mounted in such a peer group would be on the host too.
+func TestAHostWithSharedMountsSeesNoneOfTheContainers(t *testing.T) {
+	t.Parallel()
+	const record = `mount --make-rshared / && cat /proc/self/mountinfo >"$0".1 && "$@"; s=$?; cat /proc/self/mountinfo >"$0".2; exit $s`
+	for _, flags := range [][]string{nil, {"--no-pivot"}} {
+		b := shell(t, "mount -t tmpfs x /tmp && echo mounted")
+		grant(b, "CAP_SYS_ADMIN")
+		// The hook looks while the container's mounts are all there.
+		b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{
+			"sh", "-c", "cat /proc/self/mountinfo >" + b.Path("mounts.3"),
+		}}}}
+		b.Wrapper = []string{"unshare", "-m", "--propagation", "private", "sh", "-c", record, b.Path("mounts")}
+		b.Run(t, flags...).WantExit(t, 0).WantStdoutIs(t, "mounted")
+		before := harness.ReadFile(t, b.Path("mounts.1"))
+		for _, moment := range []string{"3", "2"} {
+			if now := harness.ReadFile(t, b.Path("mounts."+moment)); now != before {
+				t.Errorf("moment %s: mounts of the host were\n%s\nand are\n%s", moment, before, now)
+			}
+		}
+	}
+}

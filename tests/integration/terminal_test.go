@@ -116,3 +116,36 @@ func TestAPidfdSocketThatNobodyServesIsAnError(t *testing.T) {
 	b.Run(t, "--pidfd-socket", b.Path("nosuch.sock")).WantOneError(t, "--pidfd-socket", "nosuch.sock", "no such file or directory")
 	before.WantSame(t)
 }
+
+func TestAForegroundTerminalCopiesBothWays(t *testing.T) {
+	t.Parallel()
+	b := terminal(shell(t, `read line; echo "got $line"; seq 1 50000`))
+	input, err := os.Open(harness.WriteFile(t, b.Path("input"), "hello\n", 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
+	b.Stdin = input
+	lines := strings.Split(strings.TrimSpace(b.Run(t).WantExit(t, 0).WantStdout(t, "got hello\n").Stdout), "\n")
+	if n := len(lines); n < 50001 || lines[n-1] != "50000" || lines[n-50000] != "1" {
+		t.Errorf("%d lines, the last is %q", n, lines[n-1])
+	}
+}
+
+func TestATerminalInACreatedContainerBelongsToTheUser(t *testing.T) {
+	t.Parallel()
+	b := terminal(shell(t, "stat -c '%u %g' $(tty); echo x >/dev/console; echo x >/dev/tty"))
+	mapIDs(t, b)
+	b.Spec.Process.User.UID = 1000
+	socket := harness.Listen(t, b.Path("console.sock"))
+	b.Create(t, "--console-socket", b.Path("console.sock")).WantExit(t, 0)
+	_, fd := socket.ReceiveFD(t)
+	master := os.NewFile(uintptr(fd), "master")
+	defer master.Close()
+	b.Start(t).WantExit(t, 0)
+	b.WaitFor(t, "stopped")
+	out, _ := io.ReadAll(master)
+	if got := strings.ReplaceAll(string(out), "\r", ""); got != "1000 5\nx\nx\n" {
+		t.Errorf("the terminal has shown %q", got)
+	}
+}

@@ -42,7 +42,7 @@ func TestExchangedDirectoriesOfSharedVolume(t *testing.T) {
 		tmpfs(b, "/V/sub/rt-race-m1")
 		tmpfs(b, "/V/sub/rt-race-m1/etc")
 		bind(b, harness.WriteFile(t, b.Path("source"), "", 0o644), "/V/sub/rt-race-file")
-		bind(b, b.Path("source"), "/V/sub/file")
+		bind(b, b.Path("source"), "/V/sub/rt-race-other")
 		before, host := look(t, victim), b.Snapshot(t)
 		race(t, b)
 		before.wantSame(t)
