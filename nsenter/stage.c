@@ -8,6 +8,7 @@
  * number of the plan's descriptor as argv[1], maps the plan, and executes one step after the other. The first step
  * that fails ends it; the host side is told index, errno and call.
  */
+#include <linux/auxvec.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
 #include <linux/time_types.h>
@@ -331,8 +332,31 @@ static int plan_descriptor(const long *stack)
 	return fd;
 }
 
-_Noreturn __attribute__((used)) void stage_main(const long *stack)
+/* The compiler's stack protector compares this word (-mstack-protector-guard=global). */
+uintptr_t __stack_chk_guard;
+_Noreturn void __stack_chk_fail(void);
+
+_Noreturn void __stack_chk_fail(void)
 {
+	quit(3);
+}
+
+/* Behind the arguments and the environment lies the auxiliary vector, in it 16 random bytes (getauxval(3)). */
+static __attribute__((no_stack_protector)) void seed_stack_guard(const long *stack)
+{
+	const long *entry = stack + 1 + stack[0] + 1;
+
+	while (*entry != 0)
+		entry++;
+	for (entry++; entry[0] != AT_NULL; entry += 2) {
+		if (entry[0] == AT_RANDOM)
+			__stack_chk_guard = *(const uintptr_t *)entry[1];
+	}
+}
+
+_Noreturn __attribute__((used, no_stack_protector)) void stage_main(const long *stack)
+{
+	seed_stack_guard(stack);
 	reg.umask = (uint32_t)sys1(__NR_umask, 0);
 	die_with_parent();
 	run_plan(plan_descriptor(stack));

@@ -94,12 +94,13 @@ func TestEveryStepOfCreate(t *testing.T) {
 			plan := steps(t, b, create)
 			start := slices.IndexFunc(plan, func(s step) bool { return s.name == "WaitStart" })
 			t.Logf("%d steps, %d of them before the start", len(plan), start)
+			before := b.Snapshot(t)
 			for i, s := range plan {
 				switch {
 				case i < start:
-					wantFailure(t, b, i, s, create)
+					wantFailure(t, b, before, i, s, create)
 				case i > start: // nothing is done between the answer to MESSAGE_READY and the wait
-					wantFailedStart(t, b, i, s, create)
+					wantFailedStart(t, b, before, i, s, create)
 				}
 			}
 		})
@@ -111,17 +112,17 @@ func TestEveryStepOfRun(t *testing.T) {
 	t.Parallel()
 	b := richBundle(t)
 	plan := steps(t, b, func(t *testing.T) harness.Result { return b.Run(t, "--detach") })
+	before := b.Snapshot(t)
 	for i, s := range plan {
-		wantFailure(t, b, i, s, func(t *testing.T) harness.Result { return b.Run(t) })
+		wantFailure(t, b, before, i, s, func(t *testing.T) harness.Result { return b.Run(t) })
 	}
 }
 
 func failAt(b *harness.Bundle, i int) { b.Env = []string{"RT_FAIL_AT=" + strconv.Itoa(i)} }
 
 // wantFailure wants create or run to fail at step i and to leave nothing.
-func wantFailure(t *testing.T, b *harness.Bundle, i int, s step, create call) {
+func wantFailure(t *testing.T, b *harness.Bundle, before *harness.HostState, i int, s step, create call) {
 	t.Helper()
-	before := b.Snapshot(t)
 	failAt(b, i)
 	got := create(t)
 	b.Env = nil
@@ -133,11 +134,11 @@ func wantFailure(t *testing.T, b *harness.Bundle, i int, s step, create call) {
 	}
 }
 
-// wantNamed wants one line that names the step.
+// wantNamed wants one line that names the step, and the cause that the fault has.
 func wantNamed(t *testing.T, got harness.Result, i int, s step) bool {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(got.Stderr), "\n")
-	if got.Exit != 1 || len(lines) != 1 || !strings.Contains(lines[0], s.told()+": chdir: no such file or directory") {
+	line, more, _ := strings.Cut(strings.TrimSpace(got.Stderr), "\n")
+	if got.Exit != 1 || more != "" || !strings.Contains(line, s.told()+": ") || !strings.HasSuffix(line, "no such file or directory") {
 		t.Errorf("step %d %s: exit status %d, want 1 and one line with %q; got\n%s", i, s.name, got.Exit, s.told(), got.Stderr)
 		return false
 	}
@@ -145,12 +146,14 @@ func wantNamed(t *testing.T, got harness.Result, i int, s step) bool {
 }
 
 // wantFailedStart wants create to succeed, start to fail at step i, and delete to leave nothing.
-func wantFailedStart(t *testing.T, b *harness.Bundle, i int, s step, create call) {
+func wantFailedStart(t *testing.T, b *harness.Bundle, before *harness.HostState, i int, s step, create call) {
 	t.Helper()
-	before := b.Snapshot(t)
 	failAt(b, i)
 	create(t).WantExit(t, 0)
 	b.Env = nil
+	if s.name == "Execute" {
+		s.member = "exec /bin/sh" // an error of execve is told with the program, whatever the call was
+	}
 	wantNamed(t, b.Start(t), i, s)
 	if status := b.State(t).Status; status != specs.StateStopped {
 		t.Errorf("step %d %s: the container is %s after the start that failed", i, s.name, status)
