@@ -69,14 +69,10 @@ func (c *Container) Delete(force bool) error {
 // deleteAfterRun removes the container that we have run, if it still is that: meanwhile somebody may have deleted it
 // and made another one with its id.
 func (c *Container) deleteAfterRun() error {
-	pid, start := c.saved.InitPID, c.saved.InitStart
-	if err := c.acquireLoaded(); err != nil {
+	if err := c.acquireAgain(); err != nil {
 		return err
 	}
 	defer c.release()
-	if c.saved.InitPID != pid || c.saved.InitStart != start {
-		return ErrNotExist
-	}
 	return c.deleteLocked(false)
 }
 

@@ -78,7 +78,9 @@ func shorten(id string) string {
 type Container struct {
 	runtime *Runtime
 	saved   savedState
-	lock    *os.File // flock on the state directory, while a command changes the container
+	lock    *os.File  // flock on the state directory, while a command changes the container
+	inode   [2]uint64 // device and inode of the state directory that was locked last
+	pinned  *os.File  // that directory, while its inode number must not be given to another
 
 	poststopped bool // the poststop hooks have run
 }
@@ -143,7 +145,7 @@ func (c *Container) acquire() error {
 			break
 		}
 	}
-	if err == nil && !c.isPresent(dir) {
+	if err == nil && !c.remember(dir) {
 		err = ErrNotExist
 	}
 	if err != nil {
@@ -154,12 +156,15 @@ func (c *Container) acquire() error {
 	return nil
 }
 
-// isPresent says that dir is still what the path leads to: while we waited for the lock the container may have been
-// deleted, and another one with its id be made.
-func (c *Container) isPresent(dir *os.File) bool {
+// remember notes which directory was locked. It returns false if that is no longer what the path leads to: while we
+// waited for the lock the container may have been deleted, and another one with its id be made.
+func (c *Container) remember(dir *os.File) bool {
 	var have, there unix.Stat_t
-	return unix.Fstat(int(dir.Fd()), &have) == nil && unix.Lstat(c.dir(), &there) == nil &&
-		have.Dev == there.Dev && have.Ino == there.Ino
+	if unix.Fstat(int(dir.Fd()), &have) != nil || unix.Lstat(c.dir(), &there) != nil {
+		return false
+	}
+	c.inode = [2]uint64{have.Dev, have.Ino}
+	return c.inode == [2]uint64{there.Dev, there.Ino}
 }
 
 // acquireLoaded takes the lock and then reads the state again: it may have changed, or be gone, since it was loaded.
@@ -179,6 +184,27 @@ func (c *Container) release() {
 		c.lock.Close()
 		c.lock = nil
 	}
+}
+
+// pause lets others change the container; acquireAgain finds out whether it is still the same one.
+func (c *Container) pause() {
+	_ = unix.Flock(int(c.lock.Fd()), unix.LOCK_UN) // closing it would do, but the inode shall stay ours
+	c.pinned, c.lock = c.lock, nil
+}
+
+// acquireAgain takes the lock after pause. ErrNotExist: the container was deleted meanwhile, and perhaps another one
+// made with its id.
+func (c *Container) acquireAgain() error {
+	defer c.pinned.Close()
+	made := c.inode
+	if err := c.acquire(); err != nil {
+		return err
+	}
+	if c.inode != made {
+		c.release()
+		return ErrNotExist
+	}
+	return nil
 }
 
 // busy says that another process holds the lock.

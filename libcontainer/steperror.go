@@ -83,6 +83,10 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.ENOENT && s.Path != "" {
 			return "it is looked up in the mount namespace that is joined"
 		}
+	case plan.Console:
+		if errno == unix.ENOENT {
+			return "a terminal needs a mount of type devpts at /dev/pts"
+		}
 	case plan.Pivot:
 		if errno == unix.EINVAL {
 			return "the root file system may be on an initial ramfs: try --no-pivot"

@@ -130,14 +130,16 @@ func deviceKind(t string) (mode uint32, ok bool) {
 
 // addDeviceLinks makes the links of runtime-linux.md, "Dev symbolic links", and /dev/ptmx (config-linux.md).
 func (b *builder) addDeviceLinks() {
-	b.member = "/dev links"
-	b.add(
-		Symlink{Target: "/proc/self/fd", Path: "/dev/fd"},
-		Symlink{Target: "/proc/self/fd/0", Path: "/dev/stdin"},
-		Symlink{Target: "/proc/self/fd/1", Path: "/dev/stdout"},
-		Symlink{Target: "/proc/self/fd/2", Path: "/dev/stderr"},
-		Symlink{Target: "pts/ptmx", Path: "/dev/ptmx", Flags: nsenter.SymlinkReplace},
-	)
+	for _, link := range []Symlink{
+		{Target: "/proc/self/fd", Path: "/dev/fd"},
+		{Target: "/proc/self/fd/0", Path: "/dev/stdin"},
+		{Target: "/proc/self/fd/1", Path: "/dev/stdout"},
+		{Target: "/proc/self/fd/2", Path: "/dev/stderr"},
+		{Target: "pts/ptmx", Path: "/dev/ptmx", Flags: nsenter.SymlinkReplace},
+	} {
+		b.member = fmt.Sprintf("link %q", link.Path)
+		b.add(link)
+	}
 }
 
 // console opens the terminal in the container and makes it stdio.

@@ -32,9 +32,11 @@ func mountSteps(t *testing.T, m specs.Mount, change func(*specs.Spec, *Host)) st
 }
 
 // bindAttributes is the first Attributes step of a bind mount that has attributes, "" without one.
-func bindAttributes(t *testing.T, options ...string) string {
+func bindAttributes(t *testing.T, namespaces, options string) string {
 	t.Helper()
-	steps := mountSteps(t, specs.Mount{Destination: "/x", Source: "/y", Options: options}, nil)
+	steps := mountSteps(t, specs.Mount{Destination: "/x", Source: "/y", Options: []string{options}}, func(s *specs.Spec, _ *Host) {
+		s.Linux.Namespaces = namespaceSpec(namespaces).Linux.Namespaces
+	})
 	for line := range strings.Lines(steps) {
 		if strings.Contains(line, "Set=") || strings.Contains(line, "Clear=") {
 			return strings.TrimSuffix(strings.TrimPrefix(line, "Attributes "), "\n")
@@ -72,8 +74,42 @@ func TestBindMountAttributes(t *testing.T) {
 		{"rbind,rrw,rnosuid", "Set=nosuid Clear=ro Recursive=yes"},
 		{"rbind,rnoatime", "Set=noatime Clear=atime Recursive=yes"},
 	} {
-		if got := bindAttributes(t, c.options); got != c.want {
+		if got := bindAttributes(t, "mount", c.options); got != c.want {
 			t.Errorf("%s: %q, want %q", c.options, got, c.want)
+		}
+	}
+}
+
+// In a user namespace the source's attributes may be locked: what no option clears by name stays.
+func TestBindMountAttributesInAUserNamespace(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ options, want string }{
+		{"bind", ""},
+		{"bind,ro", "Set=ro Clear=nosymfollow"},
+		{"bind,rw", "Clear=ro+nosymfollow"},
+		{"bind,nosuid,dev", "Set=nosuid Clear=nodev+nosymfollow"},
+		{"bind,nosymfollow", "Set=nosymfollow"},
+		{"bind,noatime", "Set=noatime Clear=atime+nodiratime+nosymfollow"},
+		{"bind,atime", "Clear=nosymfollow"},
+	} {
+		for _, namespaces := range []string{"mount user", "mount user@"} {
+			if got := bindAttributes(t, namespaces, c.options); got != c.want {
+				t.Errorf("%s, namespaces %q: %q, want %q", c.options, namespaces, got, c.want)
+			}
+		}
+	}
+}
+
+func TestRemount(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ options, want string }{
+		{"bind,remount,ro", `PathAttributes Path="/x" Set=ro Clear=nosuid+nodev+noexec+nosymfollow`},
+		{"remount,rbind,rro,shared", `PathAttributes Path="/x" Clear=ro+nosuid+nodev+noexec+nosymfollow
+PathAttributes Path="/x" Set=ro Recursive=yes
+PathAttributes Path="/x" Propagation=shared`},
+	} {
+		if got := mountSteps(t, specs.Mount{Destination: "/x", Options: []string{c.options}}, nil); got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.options, got, c.want)
 		}
 	}
 }

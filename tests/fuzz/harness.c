@@ -20,7 +20,7 @@
 #include "kernel.h"
 
 #define KEEP_HEADER 1 /* else magic, version, size and the last byte are put right, so that more inputs get far */
-#define MUTATIONS 50000
+#define MUTATIONS 25000
 #define INPUT_BYTES_MAX 16384
 #define LOAD_CALLS 2 /* fstat and mmap of the plan: before them the stage does not know its socket */
 

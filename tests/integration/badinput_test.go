@@ -119,7 +119,7 @@ func TestABadProgramIsRefused(t *testing.T) {
 	})
 }
 
-// What only execve finds out is an error of `run` and of `start`, and then the container has never been.
+// What only execve finds out is an error of `run` and of `start`.
 func TestAProgramThatCannotBeExecutedFailsRunAndStart(t *testing.T) {
 	t.Parallel()
 	elf := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xf3\x00" + strings.Repeat("\x00", 100)
@@ -141,7 +141,10 @@ func TestAProgramThatCannotBeExecutedFailsRunAndStart(t *testing.T) {
 			before.WantSame(t)
 			b.Create(t).WantExit(t, 0)
 			b.Start(t).WantOneError(t, c.want...)
-			b.Delete(t, "--force").WantExit(t, 0)
+			if got := b.State(t).Status; got != "stopped" {
+				t.Errorf("after a failed start the container is %s, want stopped", got)
+			}
+			b.Delete(t).WantExit(t, 0)
 			before.WantSame(t)
 		})
 	}

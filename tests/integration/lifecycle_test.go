@@ -264,3 +264,16 @@ func TestAFailedRunLeavesTheIDFree(t *testing.T) {
 	b.Spec.Process.Args = []string{"echo", "again"}
 	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "again")
 }
+
+func TestKillAllReachesEveryProcess(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t, "sh", "-c", `trap "" USR1; (trap "echo got USR1" USR1; echo up; while :; do sleep 0.01; done) & wait`)
+	b.Run(t, "-d").WantExit(t, 0)
+	b.WaitForOutput(t, "up")
+	b.Kill(t, "USR1").WantExit(t, 0) // init alone, who ignores it
+	b.RT(t, "kill", "--all", b.ID, "USR1").WantExit(t, 0)
+	b.WaitForOutput(t, "got USR1")
+	if got := strings.Count(b.Output(t), "got USR1"); got != 1 {
+		t.Errorf("the child has got %d signals, want that of --all alone", got)
+	}
+}

@@ -37,8 +37,12 @@ func TestWorkingDirectoryThroughDescriptor(t *testing.T) {
 	}
 }
 
-// listDescriptors prints the descriptors of the container's process.
-const listDescriptors = `ls /proc/1/fd >/tmp/list; tr '\n' ' ' </tmp/list`
+// lister is a bundle whose program prints its descriptors: each on a line, and at the end the lowest free one, by which
+// it reads the list.
+func lister(t *testing.T) *harness.Bundle {
+	t.Helper()
+	return harness.NewBundle(t, "/bin/ls", "/proc/self/fd")
+}
 
 // openDirectories opens directories of the host, as a careless caller of rt leaves them.
 func openDirectories(t *testing.T, n int) []*os.File {
@@ -58,16 +62,16 @@ func openDirectories(t *testing.T, n int) []*os.File {
 // No descriptor but 0 to 2 reaches the container, however many the caller leaves open.
 func TestOnlyTheStandardStreamsArrive(t *testing.T) {
 	t.Parallel()
-	b := script(t, listDescriptors)
+	b := lister(t)
 	b.Files = openDirectories(t, 10)
-	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "0 1 2 ")
+	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "0\n1\n2\n3")
 
-	c := script(t, listDescriptors+"; echo end; sleep 60")
+	c := lister(t)
 	c.Files = openDirectories(t, 10)
 	c.Create(t).WantExit(t, 0)
 	c.Start(t).WantExit(t, 0)
-	c.WaitForOutput(t, "end")
-	if got := c.Output(t); got != "0 1 2 end\n" {
+	c.WaitFor(t, "stopped")
+	if got := c.Output(t); got != "0\n1\n2\n3\n" {
 		t.Errorf("descriptors after create and start: %q", got)
 	}
 }
@@ -108,20 +112,20 @@ func TestCallersEnvironmentStaysOutside(t *testing.T) {
 // --preserve-fds gives exactly what it names.
 func TestPreservedDescriptors(t *testing.T) {
 	t.Parallel()
-	b := script(t, listDescriptors)
+	b := lister(t)
 	b.Files = openDirectories(t, 10)
-	b.Run(t, "--preserve-fds", "2").WantExit(t, 0).WantStdoutIs(t, "0 1 2 3 4 ")
+	b.Run(t, "--preserve-fds", "2").WantExit(t, 0).WantStdoutIs(t, "0\n1\n2\n3\n4\n5")
 }
 
 // With fewer descriptors than --preserve-fds names, the runtime's own must not take their place.
 func TestPreservedDescriptorsThatAreMissing(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"run", "create"} {
-		b := script(t, listDescriptors)
+		b := lister(t)
 		b.Write(t)
 		b.RT(t, command, "--bundle", b.Dir, "--preserve-fds", "3", b.ID).WantOneError(t, "--preserve-fds", "3")
 	}
-	one := script(t, listDescriptors)
+	one := lister(t)
 	one.Files = openDirectories(t, 1)
 	one.Run(t, "--preserve-fds", "3").WantOneError(t, "--preserve-fds", "4")
 }
@@ -129,12 +133,12 @@ func TestPreservedDescriptorsThatAreMissing(t *testing.T) {
 // The same with the variable of socket activation.
 func TestSocketActivationWithoutSockets(t *testing.T) {
 	t.Parallel()
-	b := script(t, listDescriptors)
+	b := lister(t)
 	b.Env = []string{"LISTEN_FDS=3", fmt.Sprintf("LISTEN_PID=%d", os.Getpid())}
 	got := b.Run(t)
 	wantNoCrash(t, got)
 	if got.Exit == 0 {
-		got.WantStdoutIs(t, "0 1 2 ")
+		got.WantStdoutIs(t, "0\n1\n2\n3")
 	}
 }
 
