@@ -120,7 +120,7 @@ install: ## install binary, man pages and completions below DESTDIR and PREFIX
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf rt nsenter/stage nsenter/stage.new build/bin build/*.json
+	rm -rf rt nsenter/stage nsenter/stage.new build/bin build/fuzz build/*.json
 
 .PHONY: deps
 deps: ## install what a fresh Debian machine with Go, gcc and make lacks (root)
@@ -128,4 +128,4 @@ deps: ## install what a fresh Debian machine with Go, gcc and make lacks (root)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile

@@ -232,7 +232,23 @@ static void attach(int tree, const char *path, uint32_t flags)
 void step_attach(const struct step_attach *s)
 {
 	attach(reg.tree_fd, text_at(s->path), s->flags);
-	replace_fd(&reg.tree_fd, -1);
+	if (!(s->flags & ATTACH_HOLD)) {
+		replace_fd(&reg.tree_fd, -1);
+		return;
+	}
+	if (reg.held_count == HELD_MAX)
+		fail(-EMFILE, "decode");
+	reg.held_fd[reg.held_count++] = reg.tree_fd;
+	reg.tree_fd = -1;
+}
+
+void step_held_readonly(const struct step_held_readonly *s)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (s->index >= reg.held_count)
+		fail(-EINVAL, "decode");
+	must(sys_mount_setattr(reg.held_fd[s->index], "", AT_EMPTY_PATH_, &attr), "mount_setattr");
 }
 
 void step_path_attributes(const struct step_path_attributes *s)

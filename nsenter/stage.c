@@ -47,6 +47,7 @@ static const struct dispatch dispatch[OP_COUNT] = {
 	ROW(OP_ATTRIBUTES, attributes),
 	ROW(OP_COPY_UP, copy_up),
 	ROW(OP_ATTACH, attach),
+	ROW(OP_HELD_READONLY, held_readonly),
 	ROW(OP_PATH_ATTRIBUTES, path_attributes),
 	ROW(OP_READONLY_PATH, readonly_path),
 	ROW(OP_MASK_SOURCE, mask_source),
@@ -132,6 +133,8 @@ void close_registers(void)
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		replace_fd(all[i], -1);
+	while (reg.held_count > 0)
+		sys_close(reg.held_fd[--reg.held_count]);
 }
 
 _Noreturn void quit(int status)

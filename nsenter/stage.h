@@ -20,6 +20,8 @@ struct registers {
 	int root_fd;     /* the container's root */
 	int tree_fd;     /* the current tree */
 	int staging_fd;  /* the staging directory, until pivot_root */
+	int held_fd[HELD_MAX]; /* attached trees that become read-only later */
+	uint32_t held_count;
 	int proc_fd;     /* our own procfs */
 	int null_fd;     /* mask for files */
 	int empty_fd;    /* mask for directories */
@@ -88,6 +90,7 @@ void step_clone_tree(const struct step_clone_tree *s);
 void step_attributes(const struct step_attributes *s);
 void step_copy_up(const struct step_copy_up *s);
 void step_attach(const struct step_attach *s);
+void step_held_readonly(const struct step_held_readonly *s);
 void step_path_attributes(const struct step_path_attributes *s);
 void step_readonly_path(const struct step_readonly_path *s);
 void step_mask_source(const struct step_mask_source *s);

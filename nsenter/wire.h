@@ -68,6 +68,7 @@ enum op {
 	OP_ATTRIBUTES,
 	OP_COPY_UP,
 	OP_ATTACH,
+	OP_HELD_READONLY,
 	OP_PATH_ATTRIBUTES,
 	OP_READONLY_PATH,
 	OP_MASK_SOURCE,
@@ -171,8 +172,13 @@ struct step_attributes { struct step_head head; __u64 set; __u64 clear; __u64 pr
 struct step_copy_up { struct step_head head; text path; __u32 pad; };
 
 #define ATTACH_NO_SYMLINKS 1u /* the mount point must not be reached through a symbolic link; only then may it be /dev, or in procfs or sysfs */
+#define ATTACH_HOLD 2u        /* for a later OP_HELD_READONLY */
+#define HELD_MAX 64
 /* move_mount of the current tree to path below the root; missing components are created. */
 struct step_attach { struct step_head head; text path; __u32 flags; };
+
+/* Makes the index-th tree that was attached with ATTACH_HOLD read-only: by then all has been written to it. */
+struct step_held_readonly { struct step_head head; __u32 index; __u32 pad; };
 
 /* mount_setattr on the mount that is at path below the root. */
 struct step_path_attributes { struct step_head head; text path; __u32 recursive; __u64 set; __u64 clear; __u64 propagation; };

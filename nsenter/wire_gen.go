@@ -7,6 +7,8 @@ const (
 	PlanMagic        = 0x6e6c7072
 	PlanVersion      = 0x1
 	RootfsClone      = 0x1
+	AttachHold       = 0x2
+	HeldMax          = 0x40
 	AttachNoSymlinks = 0x1
 	CloneRecursive   = 0x1
 	CloneFromOldRoot = 0x2
@@ -43,38 +45,39 @@ const (
 	OpCloneTree        = 0x12
 	OpAttributes       = 0x13
 	OpCopyUp           = 0x14
+	OpHeldReadonly     = 0x16
 	OpAttach           = 0x15
-	OpPathAttributes   = 0x16
-	OpReadonlyPath     = 0x17
-	OpMaskSource       = 0x18
-	OpMaskPath         = 0x19
-	OpUnmount          = 0x1a
-	OpPivot            = 0x1b
-	OpChroot           = 0x1c
-	OpMakeNode         = 0x1d
-	OpSymlink          = 0x1e
-	OpOpenProc         = 0x1f
-	OpSysctl           = 0x20
-	OpConsole          = 0x21
-	OpNewSession       = 0x22
-	OpOwnStdio         = 0x23
-	OpPersonality      = 0x24
-	OpBounding         = 0x25
-	OpGroups           = 0x26
-	OpUser             = 0x27
-	OpCapabilities     = 0x28
-	OpAmbient          = 0x29
-	OpCloseDescriptors = 0x2b
-	OpUmask            = 0x2a
-	OpNoNewPrivileges  = 0x2c
-	OpSeccomp          = 0x2d
-	OpMakeDirectory    = 0x2e
-	OpChangeDirectory  = 0x2f
-	OpHome             = 0x30
-	OpFindProgram      = 0x31
-	OpWaitStart        = 0x32
-	OpExecute          = 0x33
-	OpCount            = 0x34
+	OpPathAttributes   = 0x17
+	OpReadonlyPath     = 0x18
+	OpMaskSource       = 0x19
+	OpMaskPath         = 0x1a
+	OpUnmount          = 0x1b
+	OpPivot            = 0x1c
+	OpChroot           = 0x1d
+	OpMakeNode         = 0x1e
+	OpSymlink          = 0x1f
+	OpOpenProc         = 0x20
+	OpSysctl           = 0x21
+	OpConsole          = 0x22
+	OpNewSession       = 0x23
+	OpOwnStdio         = 0x24
+	OpPersonality      = 0x25
+	OpBounding         = 0x26
+	OpGroups           = 0x27
+	OpUser             = 0x28
+	OpCapabilities     = 0x29
+	OpAmbient          = 0x2a
+	OpCloseDescriptors = 0x2c
+	OpUmask            = 0x2b
+	OpNoNewPrivileges  = 0x2d
+	OpSeccomp          = 0x2e
+	OpMakeDirectory    = 0x2f
+	OpChangeDirectory  = 0x30
+	OpHome             = 0x31
+	OpFindProgram      = 0x32
+	OpWaitStart        = 0x33
+	OpExecute          = 0x34
+	OpCount            = 0x35
 )
 
 const (
@@ -205,6 +208,11 @@ type (
 		Head StepHead
 		Path uint32
 		Pad  uint32
+	}
+	StepHeldReadonly struct {
+		Head  StepHead
+		Index uint32
+		Pad   uint32
 	}
 	StepAttach struct {
 		Head  StepHead

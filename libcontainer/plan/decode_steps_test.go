@@ -52,6 +52,8 @@ func (d *decoder) mount(op uint32, raw []byte) Step {
 		return NewMount{d.text(s.Type), d.optional(s.Mode), d.parameters(s.Parameters), s.Attributes}
 	case nsenter.OpTakeTree:
 		return TakeTree{d.slot(exactly[nsenter.StepTakeTree](raw).Fd)}
+	case nsenter.OpHeldReadonly:
+		return HeldReadonly{exactly[nsenter.StepHeldReadonly](raw).Index}
 	case nsenter.OpStageMounts:
 		return StageMounts{}
 	case nsenter.OpCloneTree:

@@ -151,7 +151,7 @@ func describeNumber(field string, v uint64) string {
 	case "Chroot.Flags":
 		return bits(v, []bitName{{nsenter.ChrootMove, "move"}})
 	case "Attach.Flags", "MakeNode.Flags":
-		return bits(v, []bitName{{nsenter.AttachNoSymlinks, "no-symlinks"}})
+		return bits(v, []bitName{{nsenter.AttachNoSymlinks, "no-symlinks"}, {nsenter.AttachHold, "hold"}})
 	case "Symlink.Flags":
 		return bits(v, []bitName{{nsenter.SymlinkReplace, "replace"}})
 	case "ChangeDirectory.Flags":

@@ -186,18 +186,31 @@ func newMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	if m.Type == "tmpfs" && !hasParameter(step.Parameters, "mode") {
 		step.InheritMode = destination
 	}
+	attach := Attach{Path: destination, Flags: attachFlags(destination)}
 	if m.Type == "tmpfs" && step.Attributes&unix.MOUNT_ATTR_RDONLY != 0 {
 		// Mount points, devices and copies are still to be made in it.
 		step.Attributes &^= unix.MOUNT_ATTR_RDONLY
-		b.readonlyLater = append(b.readonlyLater, destination)
+		if attach, err = b.hold(attach); err != nil {
+			return err
+		}
 	}
 	b.add(step)
 	if o.CopyUp {
 		b.add(CopyUp{Path: destination})
 	}
 	b.addPropagation(o)
-	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
+	b.add(attach)
 	return nil
+}
+
+// hold keeps the descriptor of a mount that becomes read-only later: by then its path may lead to another one.
+func (b *builder) hold(a Attach) (Attach, error) {
+	if len(b.held) == nsenter.HeldMax {
+		return a, fmt.Errorf("more than %d read-only tmpfs mounts", nsenter.HeldMax)
+	}
+	b.held = append(b.held, b.member)
+	a.Flags |= nsenter.AttachHold
+	return a, nil
 }
 
 func newMountParameters(m *specs.Mount, o *MountOptions) ([]Parameter, error) {
@@ -251,15 +264,19 @@ func cgroupMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	attributes := o.Set &^ unix.MOUNT_ATTR_RDONLY
 	b.add(NewMount{Type: "tmpfs", Parameters: []Parameter{{Key: "source", Value: "tmpfs"}, {Key: "mode", Value: "755"}}, Attributes: attributes})
 	b.addPropagation(o)
-	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
+	attach := Attach{Path: destination, Flags: attachFlags(destination)}
+	if o.Set&unix.MOUNT_ATTR_RDONLY != 0 {
+		var err error
+		if attach, err = b.hold(attach); err != nil {
+			return err
+		}
+	}
+	b.add(attach)
 	for _, hierarchy := range b.host.CgroupMounts {
 		b.addCgroupTree(hierarchy.Path, path.Join(destination, hierarchy.Name), false, o)
 		for _, link := range hierarchy.Links {
 			b.add(Symlink{Target: hierarchy.Name, Path: path.Join(destination, link)})
 		}
-	}
-	if o.Set&unix.MOUNT_ATTR_RDONLY != 0 {
-		b.readonlyLater = append(b.readonlyLater, destination)
 	}
 	return nil
 }

@@ -236,15 +236,15 @@ func TestMountParameters(t *testing.T) {
 
 func TestTmpfsMounts(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ options, want string }{
-		{"", `NewMount Type="tmpfs" InheritMode="/x" Parameters=[]`},
-		{"mode=0700", `NewMount Type="tmpfs" Parameters=["mode"="0700"]`},
-		{"ro", `NewMount Type="tmpfs" InheritMode="/x" Parameters=[]`}, // read-only later
-		{"noatime", `NewMount Type="tmpfs" InheritMode="/x" Parameters=[] Attributes=noatime`},
-		{"nosuid,rsuid,rnodev", `NewMount Type="tmpfs" InheritMode="/x" Parameters=[] Attributes=nodev`},
+	for _, c := range []struct{ options, want, attach string }{
+		{"", `NewMount Type="tmpfs" InheritMode="/x" Parameters=[]`, `Attach Path="/x"`},
+		{"mode=0700", `NewMount Type="tmpfs" Parameters=["mode"="0700"]`, `Attach Path="/x"`},
+		{"ro", `NewMount Type="tmpfs" InheritMode="/x" Parameters=[]`, `Attach Path="/x" Flags=hold`}, // read-only later
+		{"noatime", `NewMount Type="tmpfs" InheritMode="/x" Parameters=[] Attributes=noatime`, `Attach Path="/x"`},
+		{"nosuid,rsuid,rnodev", `NewMount Type="tmpfs" InheritMode="/x" Parameters=[] Attributes=nodev`, `Attach Path="/x"`},
 	} {
 		got := mountSteps(t, specs.Mount{Type: "tmpfs", Destination: "/x", Options: []string{c.options}}, nil)
-		if want := c.want + "\nAttach Path=\"/x\""; got != want {
+		if want := c.want + "\n" + c.attach; got != want {
 			t.Errorf("%q: got\n%s\nwant\n%s", c.options, got, want)
 		}
 	}

@@ -179,7 +179,7 @@ type builder struct {
 	stagingAt int    // index of the step before which the mounts are staged
 	staged    []Slot // trees that are staged, each under its index
 
-	readonlyLater []string // mount points that become read-only when all has been written to them
+	held []string // members of the mounts that become read-only when all has been written to them
 }
 
 func (b *builder) add(steps ...Step) {

@@ -122,9 +122,9 @@ func sysctlPath(key string) string {
 
 // readonlyMounts closes what had to be written to until now: mounts with the option ro, last the root itself.
 func readonlyMounts(b *builder) error {
-	for _, path := range b.readonlyLater {
-		b.member = fmt.Sprintf("mounts %q", path)
-		b.add(PathAttributes{Path: path, Set: unix.MOUNT_ATTR_RDONLY})
+	for i, member := range b.held {
+		b.member = member
+		b.add(HeldReadonly{Index: uint32(i)})
 	}
 	if b.spec.Root.Readonly {
 		b.member = "root.readonly"

@@ -61,6 +61,7 @@ type (
 		Path  string
 		Flags uint32
 	}
+	HeldReadonly   struct{ Index uint32 }
 	PathAttributes struct {
 		Path                    string
 		Set, Clear, Propagation uint64
@@ -217,6 +218,10 @@ func (s CopyUp) encode(e *encoder) {
 
 func (s Attach) encode(e *encoder) {
 	put(e, nsenter.OpAttach, &nsenter.StepAttach{Path: e.text(s.Path), Flags: s.Flags})
+}
+
+func (s HeldReadonly) encode(e *encoder) {
+	put(e, nsenter.OpHeldReadonly, &nsenter.StepHeldReadonly{Index: s.Index})
 }
 
 func (s PathAttributes) encode(e *encoder) {

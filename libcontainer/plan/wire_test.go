@@ -37,6 +37,7 @@ func allSteps() []Step {
 		Attributes{},
 		CopyUp{},
 		Attach{},
+		HeldReadonly{},
 		PathAttributes{},
 		ReadonlyPath{},
 		MaskSource{},

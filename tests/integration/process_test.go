@@ -22,10 +22,13 @@ func TestTheProcessHasUserGroupsAndUmask(t *testing.T) {
 	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "1000\n100\n100 5 65534\n0077")
 }
 
-func TestTheUmaskIs022ByDefault(t *testing.T) {
+func TestTheUmaskIsTheCallersUnlessTheConfigHasOne(t *testing.T) {
 	t.Parallel()
 	b := shell(t, "umask")
-	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "0022")
+	b.Wrapper = []string{"sh", "-c", `umask 0137 && exec "$@"`, "sh"}
+	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "0137")
+	b.Spec.Process.User.Umask = pointer(uint32(0o27))
+	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "0027")
 }
 
 func TestSupplementaryGroupsOfTheCallerAreGone(t *testing.T) {

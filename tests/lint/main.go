@@ -79,7 +79,7 @@ func readTree(tree fs.FS) ([]*source, error) {
 			return err
 		}
 		if entry.IsDir() {
-			if slices.Contains([]string{".git", "build/bin"}, path) {
+			if slices.Contains([]string{".git", "build/bin", "build/fuzz"}, path) {
 				return fs.SkipDir
 			}
 			return nil
