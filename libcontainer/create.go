@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,6 +55,9 @@ func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creati
 	}
 	if err := sys.CheckKernel(); err != nil {
 		return nil, err
+	}
+	if os.Geteuid() != 0 {
+		return nil, errors.New("containers of an ordinary user are not supported yet: run rt as root")
 	}
 	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o, detached: detached}
 	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.makeStateDir, n.rememberMounts, n.makeCgroup} {

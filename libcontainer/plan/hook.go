@@ -50,6 +50,7 @@ func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*P
 	if place == HookBeforePivot {
 		b.add(NewSession{}, CloseDescriptors{}, ChangeDirectory{Path: h.Rootfs})
 	} else {
+		b.enterRootOf(pid)
 		if err := b.emit(hookOrder); err != nil {
 			return nil, err
 		}
@@ -58,6 +59,15 @@ func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*P
 	b.member = "hook " + strconv.Quote(hook.Path)
 	b.add(Execute{Candidates: []string{hook.Path}, Arguments: hook.Args, Environment: hook.Env})
 	return b.plan, nil
+}
+
+// enterRootOf changes the root where the container's is not that of its mount namespace.
+func (b *builder) enterRootOf(pid int) {
+	if b.private(specs.MountNamespace) {
+		return
+	}
+	root := b.file(File{Kind: FileDirectory, Path: "/proc/" + strconv.Itoa(pid) + "/root"})
+	b.add(EnterDirectory{Directory: root}, Rootfs{}, Chroot{})
 }
 
 // joinNamespacesOf enters the namespaces that the config lists, as init is in them.

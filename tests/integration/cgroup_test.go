@@ -97,7 +97,7 @@ func TestACgroupNamespaceHidesThePath(t *testing.T) {
 
 func TestTheCgroupMountIsReadOnlyAndTheContainersOwn(t *testing.T) {
 	t.Parallel()
-	script := []string{"sh", "-c", "grep ' /sys/fs/cgroup' /proc/self/mounts; mkdir /sys/fs/cgroup/*/x /sys/fs/cgroup/x; find /sys/fs/cgroup -name '*rt-test*'"}
+	script := []string{"sh", "-c", "grep ' /sys/fs/cgroup' /proc/self/mounts; mkdir /sys/fs/cgroup/*/rtprobe /sys/fs/cgroup/rtprobe; find /sys/fs/cgroup -name '*rt-test*'"}
 	for _, private := range []bool{true, false} {
 		inEachViewNamed(t, map[bool]string{true: "private", false: "host's"}[private], script, func(t *testing.T, b *harness.Bundle) {
 			dropNamespace(b, specs.CgroupNamespace)
