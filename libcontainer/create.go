@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -27,6 +28,9 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 	}
 	defer n.c.release()
 	if err := n.stage.answer(""); err != nil {
+		return nil, n.fail(err)
+	}
+	if err := n.stage.awaitExecute(n.planned); err != nil { // its end of the socket closes
 		return nil, n.fail(err)
 	}
 	n.stage.close()
@@ -171,7 +175,36 @@ func (n *creation) findRootfs() error {
 		return fmt.Errorf("root.path %q: not a directory", n.spec.Root.Path)
 	}
 	n.c.saved.Rootfs, n.spec.Root.Path = resolved, resolved
+	n.resolveSources(info)
 	return nil
+}
+
+// resolveSources gives mount sources that lie in the root file system, however they are spelled, the root's own path.
+// Behind it the image decides where a path leads, so that these sources are looked up in the container's root.
+func (n *creation) resolveSources(root os.FileInfo) {
+	for i := range n.spec.Mounts {
+		m := &n.spec.Mounts[i]
+		if m.Source == "" || m.Type != "bind" && m.Type != "none" && m.Type != "" && !hasBindOption(m.Options) {
+			continue
+		}
+		source := m.Source
+		if !filepath.IsAbs(source) {
+			source = n.c.saved.Bundle + "/" + source
+		}
+		for at := 1; at < len(source); at++ {
+			if source[at] != '/' || source[at-1] == '/' {
+				continue
+			}
+			if info, err := os.Stat(source[:at]); err == nil && os.SameFile(info, root) {
+				m.Source = n.c.saved.Rootfs + source[at:]
+				break
+			}
+		}
+	}
+}
+
+func hasBindOption(options []string) bool {
+	return slices.Contains(options, "bind") || slices.Contains(options, "rbind")
 }
 
 // makeStateDir claims the id. From here on a rt that is killed leaves something that `delete --force` finds.

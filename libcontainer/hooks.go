@@ -121,7 +121,7 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 	return hook.Process{PID: s.pid, PIDFD: s.pidFD}, nil
 }
 
-// awaitExecute waits until the stage has executed its program, which closes the socket.
+// awaitExecute waits until the stage closes the socket: it has executed its program, or waits for its start.
 func (s *stage) awaitExecute(p *plan.Plan) error {
 	for {
 		m, _, err := s.receive(p)

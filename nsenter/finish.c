@@ -107,7 +107,6 @@ void step_wait_start(const struct step_wait_start *s)
 	char byte;
 	long n;
 
-	close_registers();
 	replace_fd(&reg.socket_fd, -1);
 	do {
 		n = sys3(__NR_read, s->fifo_fd, &byte, 1);

@@ -109,7 +109,6 @@ void step_umask(const struct step_umask *s)
 void step_close_descriptors(const struct step_close_descriptors *s)
 {
 	(void)s;
-	close_registers();
 	must(sys3(__NR_close_range, reg.payload_fds, ~0u, CLOSE_RANGE_CLOEXEC_), "close_range");
 }
 

@@ -56,12 +56,14 @@ void step_unshare(const struct step_unshare *s)
 	must(sys1(__NR_unshare, s->flags), "unshare");
 }
 
-/* When MESSAGE_READY is answered, state file and pid file are there: from then on the container lives without rt.
+/* A container that is ready holds nothing of the host open. When MESSAGE_READY is answered, state file and pid file are there: from then on the container lives without rt.
  * Until then its death ends the wait. */
 void step_sync(const struct step_sync *s)
 {
-	if (s->message == MESSAGE_READY)
+	if (s->message == MESSAGE_READY) {
+		close_registers();
 		sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
+	}
 	send_message(s->message, 0, -1);
 	wait_go();
 }

@@ -196,6 +196,8 @@ static void check_mount_point(int point)
 
 	if (is_kernel_fs(point))
 		fail_with(-EPERM, "move_mount", "a link in the image leads the mount into procfs or sysfs");
+	if (same_object(point, reg.root_fd))
+		fail_with(-EPERM, "move_mount", "a link in the image leads the mount to the root");
 	for (size_t i = 0; i < sizeof relied_on / sizeof *relied_on; i++) {
 		long fd = open_below_root(relied_on[i], O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
 
@@ -212,18 +214,23 @@ static void attach(int tree, const char *path, uint32_t flags)
 {
 	struct stat source, target;
 	uint32_t how = flags & ATTACH_NO_SYMLINKS ? WALK_NO_SYMLINKS : 0;
-	long point = open_below_root(path, O_PATH, flags & ATTACH_NO_SYMLINKS ? RESOLVE_NO_SYMLINKS : 0);
+	long point = open_below_root(path, O_PATH, RESOLVE_NO_SYMLINKS);
+	int linked = point == -ELOOP && !(flags & ATTACH_NO_SYMLINKS);
 
+	if (linked)
+		point = open_below_root(path, O_PATH, 0);
 	must(sys_fstat(tree, &source), "fstat");
 	if ((source.st_mode & S_IFMT) == S_IFDIR)
 		how |= WALK_DIRECTORY;
-	if (point == -ENOENT)
+	if (point == -ENOENT) {
 		point = walk_below_root(path, how, 0755, NULL);
+		linked |= walk_followed_links();
+	}
 	must(point, "openat2");
 	must(sys_fstat((int)point, &target), "fstat");
 	if (((source.st_mode & S_IFMT) == S_IFDIR) != ((target.st_mode & S_IFMT) == S_IFDIR))
 		fail(-ENOTDIR, (how & WALK_DIRECTORY) ? "directory on file" : "file on directory");
-	if (!(flags & ATTACH_NO_SYMLINKS))
+	if (linked)
 		check_mount_point((int)point);
 	must(sys_attach(tree, (int)point), "move_mount");
 	sys_close((int)point);

@@ -179,3 +179,8 @@ int walk_below_root(const char *path, uint32_t flags, uint32_t mode, const char 
 		return (int)must(sys_openat2(reg.root_fd, ".", O_PATH | O_DIRECTORY, RESOLVE_BENEATH), "openat2");
 	return walk.dir;
 }
+
+int walk_followed_links(void)
+{
+	return walk.links > 0;
+}

@@ -65,6 +65,7 @@ void close_registers(void);
 #define WALK_NO_SYMLINKS 2u
 #define WALK_PARENT 4u     /* stop at the parent of the last component, which *last then is */
 long open_below_root(const char *path, uint64_t flags, uint64_t resolve);
+int walk_followed_links(void); /* the last walk */
 int walk_below_root(const char *path, uint32_t flags, uint32_t mode, const char **last);
 
 int open_procfs(void);

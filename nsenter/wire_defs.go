@@ -13,8 +13,8 @@ const (
 	PlanMagic        = C.PLAN_MAGIC
 	PlanVersion      = C.PLAN_VERSION
 	RootfsClone      = C.ROOTFS_CLONE
-	AttachHold = C.ATTACH_HOLD
-	HeldMax = C.HELD_MAX
+	AttachHold       = C.ATTACH_HOLD
+	HeldMax          = C.HELD_MAX
 	AttachNoSymlinks = C.ATTACH_NO_SYMLINKS
 	CloneRecursive   = C.CLONE_RECURSIVE
 	CloneFromOldRoot = C.CLONE_FROM_OLD_ROOT
@@ -52,7 +52,7 @@ const (
 	OpCloneTree        = C.OP_CLONE_TREE
 	OpAttributes       = C.OP_ATTRIBUTES
 	OpCopyUp           = C.OP_COPY_UP
-	OpHeldReadonly = C.OP_HELD_READONLY
+	OpHeldReadonly     = C.OP_HELD_READONLY
 	OpAttach           = C.OP_ATTACH
 	OpPathAttributes   = C.OP_PATH_ATTRIBUTES
 	OpReadonlyPath     = C.OP_READONLY_PATH
@@ -131,7 +131,7 @@ type (
 	StepCloneTree        C.struct_step_clone_tree
 	StepAttributes       C.struct_step_attributes
 	StepCopyUp           C.struct_step_copy_up
-	StepHeldReadonly C.struct_step_held_readonly
+	StepHeldReadonly     C.struct_step_held_readonly
 	StepAttach           C.struct_step_attach
 	StepPathAttributes   C.struct_step_path_attributes
 	StepReadonlyPath     C.struct_step_readonly_path
