@@ -27,12 +27,23 @@ func messageText(field []int8) string {
 
 // callError is the error of a message without its step: system call, the kernel's own words, errno.
 func callError(m *nsenter.Message) error {
-	call, detail := messageText(m.Call[:]), strings.TrimSpace(messageText(m.Detail[:]))
+	call, detail := messageText(m.Call[:]), kernelWords(messageText(m.Detail[:]))
 	err := error(unix.Errno(m.Error))
 	if detail != "" {
-		return fmt.Errorf("%s: %w: %s", call, err, strings.ReplaceAll(detail, "\n", "; "))
+		return fmt.Errorf("%s: %w: %s", call, err, detail)
 	}
 	return fmt.Errorf("%s: %w", call, err)
+}
+
+// kernelWords puts a log of a file system context on one line, without the letters e, w and i that give the level.
+func kernelWords(log string) string {
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	for i, line := range lines {
+		if len(line) > 2 && line[1] == ' ' && strings.IndexByte("ewi", line[0]) >= 0 {
+			lines[i] = line[2:]
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // stepError gives the words to an error of the stage: the config's member, what was done, the cause, and a hint where

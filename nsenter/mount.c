@@ -331,9 +331,25 @@ void step_mask_path(const struct step_mask_path *s)
 	sys_close(fd);
 }
 
+static void cover(const char *path)
+{
+	int point = (int)must(sys_openat2(AT_FDCWD_, path, O_PATH | O_DIRECTORY, 0), "openat2");
+	int context = (int)must(sys2(__NR_fsopen, "tmpfs", FSOPEN_CLOEXEC), "fsopen");
+	int tree = finish_mount(context, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+
+	must(sys_attach(tree, point), "move_mount");
+	sys_close(tree);
+	sys_close(point);
+}
+
 void step_unmount(const struct step_unmount *s)
 {
-	must(sys2(__NR_umount2, text_at(s->path), MNT_DETACH_), "umount2");
+	long r = sys2(__NR_umount2, text_at(s->path), MNT_DETACH_);
+
+	if (r == -EINVAL || r == -EPERM)
+		cover(text_at(s->path));
+	else
+		must(r, "umount2");
 }
 
 /* pivot_root(".", ".") puts the old root on top of the new one, from where it is detached (pivot_root(2)). */

@@ -192,7 +192,7 @@ struct step_mask_source { struct step_head head; __s32 null_fd; __u32 pad; };
 /* Covers path with the null device or the empty directory; a missing path is skipped. */
 struct step_mask_path { struct step_head head; text path; __u32 pad; };
 
-/* umount2(MNT_DETACH) of a path of the old root. */
+/* umount2(MNT_DETACH) of a path of the old root. What is locked there (mount_namespaces(7)) is covered instead. */
 struct step_unmount { struct step_head head; text path; __u32 pad; };
 
 /* pivot_root and detach the old root. */

@@ -46,6 +46,7 @@ func goldens() []golden {
 		{name: "terminal", config: "terminal", host: cgroupV2},
 		{name: "hooks", config: "hooks"},
 		{name: "hook-before-pivot", config: "hooks", hook: &beforePivot},
+		{name: "hook-in-chroot", config: "host-mounts", hook: &inContainer},
 		{name: "hook-in-container", config: "hooks", hook: &inContainer, host: func(h *Host) {
 			cgroupV1(h)
 			withFilter(h)

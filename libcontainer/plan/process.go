@@ -59,7 +59,13 @@ func home(b *builder) error {
 func findProgram(b *builder) error {
 	if p := b.spec.Process; p != nil {
 		b.member = "process.args[0]"
-		b.add(FindProgram{Candidates: Candidates(p)})
+		paths := Candidates(p)
+		for i, candidate := range paths {
+			if !path.IsAbs(candidate) {
+				paths[i] = path.Join(p.Cwd, candidate) // the working directory is not entered yet
+			}
+		}
+		b.add(FindProgram{Candidates: paths})
 	}
 	return nil
 }

@@ -154,7 +154,7 @@ func chargedBytes(pid int) (float64, error) {
 		if len(fields) != 3 {
 			continue
 		}
-		usage, limit := groupRoot+fields[2]+"/memory.current", groupRoot+fields[2]+"/memory.max"
+		usage, limit := groupRoot+fields[2]+"/memory.current", groupRoot+fields[2]+"/memory.high"
 		if fields[1] == "memory" {
 			dir := groupRoot + "/memory" + fields[2]
 			usage, limit = dir+"/memory.usage_in_bytes", dir+"/memory.limit_in_bytes"
@@ -167,7 +167,8 @@ func chargedBytes(pid int) (float64, error) {
 }
 
 // settledBytes reads a memory counter without what the kernel has charged ahead, up to 64 pages per processor: a limit
-// just below the counter makes it give that back, because only the rest counts against a limit.
+// (on v2 memory.high, which kills nobody) just below the counter makes it give that back, because only the rest counts
+// against a limit.
 func settledBytes(usage, limit string) (float64, error) {
 	before, err := readBytes(usage)
 	if err != nil {
