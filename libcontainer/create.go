@@ -251,7 +251,12 @@ func (n *creation) makeCgroup() error {
 	}
 	n.onFailure(n.removeCgroup)
 	n.c.saved.CgroupKept, n.c.saved.CgroupOurs = n.group.Kept(), true
-	if err := n.c.save(); err != nil {
+	if len(n.c.saved.CgroupKept) > 0 {
+		err = n.c.save()
+	} else {
+		err = writeNew(n.c.file(claimName), nil, 0o600) // says no more, and costs less
+	}
+	if err != nil {
 		return err
 	}
 	return n.setDevices()
@@ -303,6 +308,9 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	n.onFailure(n.stage.kill)
+	if err := n.prepareState(); err != nil {
+		return err
+	}
 	return n.serve(p)
 }
 
@@ -351,19 +359,24 @@ func compileFilter(s *specs.Spec) (*plan.Filter, error) {
 	return &plan.Filter{Program: filter.Program, Flags: filter.Flags}, nil
 }
 
-// finish saves what a container that is ready is known by.
-func (n *creation) finish() error {
-	pid := n.stage.pid
-	_, start, err := processStat(pid)
+// prepareState writes what a container that is ready is known by, while the stage works; finish gives it its name.
+func (n *creation) prepareState() error {
+	_, start, err := processStat(n.stage.pid)
 	if err != nil {
 		return fmt.Errorf("read init's start time: %w", err)
 	}
 	s := &n.c.saved
-	s.InitPID, s.InitStart, s.BootID = pid, start, bootID()
-	s.NamespacePaths = namespacePaths(pid)
-	if err := n.c.save(); err != nil {
+	s.InitPID, s.InitStart, s.BootID = n.stage.pid, start, bootID()
+	s.NamespacePaths = namespacePaths(n.stage.pid)
+	return n.c.prepare()
+}
+
+// finish saves the state and tells the caller the process.
+func (n *creation) finish() error {
+	if err := n.c.commit(); err != nil {
 		return err
 	}
+	pid := n.stage.pid
 	if path := n.options.PidfdSocket; path != "" {
 		if err := sendPidfd(path, n.stage.pidFD); err != nil {
 			return err

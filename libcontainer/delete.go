@@ -113,15 +113,12 @@ func (c *Container) destroy() error {
 	if err != nil {
 		return err
 	}
-	if group != nil && !c.saved.CgroupOurs {
+	if group != nil && !c.ownsCgroup() {
 		for _, path := range c.saved.CgroupPaths {
 			_ = unix.Rmdir(path) // it goes if it is empty: nobody's, or ours by the moment that rt was killed in
 		}
 	} else if group != nil {
-		if err := group.Kill(unix.SIGKILL); err != nil {
-			return err
-		}
-		if err := group.Remove(removeDeadline); err != nil {
+		if err := endGroup(group); err != nil {
 			return err
 		}
 	}
@@ -129,6 +126,17 @@ func (c *Container) destroy() error {
 		return err
 	}
 	return c.removeStateDir()
+}
+
+// endGroup removes the group, at once if nobody is left in it, as is usual behind the end of a pid namespace.
+func endGroup(group *cgroup.Group) error {
+	if err := group.Remove(0); !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if err := group.Kill(unix.SIGKILL); err != nil {
+		return err
+	}
+	return group.Remove(removeDeadline)
 }
 
 // killInit kills init and waits for its end.

@@ -109,7 +109,10 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 	case nsenter.MessageTimeOffsets:
 		return n.answerAfter(writeTimeOffsets(n.stage.pid, n.spec.Linux.TimeOffsets))
 	case nsenter.MessageForked:
-		return n.answerAfter(n.stage.follow(int(m.Value)))
+		if err := n.stage.follow(int(m.Value)); err != nil {
+			return err
+		}
+		return n.answerAfter(n.prepareState()) // it is another process now
 	case nsenter.MessageHooks:
 		return n.answerAfter(n.runCreateHooks())
 	case nsenter.MessageDescriptor:

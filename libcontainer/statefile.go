@@ -19,6 +19,7 @@ import (
 // Names in a container's state directory.
 const (
 	stateName  = "state.json"  // savedState
+	claimName  = "cgroup"      // empty; is there when create has found the control group free and taken it
 	configName = "config.json" // the bytes that the bundle's config.json had at create
 	fifoName   = "exec.fifo"   // the stage waits at it; gone after start
 	resultName = "exec.result" // what came of execve: end of file, or a message
@@ -50,7 +51,7 @@ type savedState struct {
 
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root
 // the directory may be somebody's data.
-var stateNames = [...]string{stateName, stateName + newSuffix, configName, fifoName, resultName}
+var stateNames = [...]string{stateName, stateName + newSuffix, configName, claimName, fifoName, resultName}
 
 const newSuffix = ".new" // of a file that is being written
 
@@ -75,6 +76,15 @@ func (c *Container) load() error {
 	}
 	c.saved.ID = id
 	return nil
+}
+
+// ownsCgroup says that create has found the control group free and taken it.
+func (c *Container) ownsCgroup() bool {
+	if c.saved.CgroupOurs {
+		return true
+	}
+	_, err := os.Lstat(c.file(claimName))
+	return err == nil
 }
 
 func (c *Container) halfMade() bool {
@@ -105,22 +115,36 @@ func (c *Container) removeStateDir() error {
 
 // save writes state.json in one step: a reader sees the old or the new one.
 func (c *Container) save() error {
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	return c.commit()
+}
+
+// prepare is the first half of save, commit the second.
+func (c *Container) prepare() error {
 	data, err := json.Marshal(&c.saved)
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)
 	}
-	return writeAtomically(c.file(stateName), data, 0o600)
+	return writeNew(c.file(stateName)+newSuffix, data, 0o600)
 }
+
+func (c *Container) commit() error { return rename(c.file(stateName)) }
 
 // writeAtomically writes a file beside path and renames it.
 func writeAtomically(path string, data []byte, mode uint32) error {
-	temporary := path + newSuffix
-	if err := writeNew(temporary, data, mode); err != nil {
+	if err := writeNew(path+newSuffix, data, mode); err != nil {
 		return err
 	}
-	if err := unix.Rename(temporary, path); err != nil {
-		_ = unix.Unlink(temporary)
-		return fmt.Errorf("rename %q: %w", temporary, err)
+	return rename(path)
+}
+
+// rename gives the new file beside path its name.
+func rename(path string) error {
+	if err := unix.Rename(path+newSuffix, path); err != nil {
+		_ = unix.Unlink(path + newSuffix)
+		return fmt.Errorf("rename %q: %w", path+newSuffix, err)
 	}
 	return nil
 }
