@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -85,15 +86,15 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 		return 0, -1, err
 	}
 	defer unix.Close(planFile)
-	program, err := sys.SealedMemfd("rt-stage", nsenter.Binary, true)
-	if err != nil {
-		return 0, -1, err
-	}
-	defer unix.Close(program)
 	files = append(files, uintptr(socket), uintptr(planFile))
 	for _, fd := range s.opened {
 		files = append(files, uintptr(fd))
 	}
+	program, err := stageProgram(files)
+	if err != nil {
+		return 0, -1, err
+	}
+	defer unix.Close(program)
 	s.sys.PidFD = &pidFD
 	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{"rt-stage", strconv.Itoa(planFD)},
 		&syscall.ProcAttr{Env: []string{}, Files: files, Sys: &s.sys})
@@ -101,6 +102,22 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 		return 0, -1, fmt.Errorf("start the stage: %w", err)
 	}
 	return pid, pidFD, nil
+}
+
+// stageProgram opens the stage's program at a number that the descriptors of the child don't take: to bring them into
+// their order, syscall.ForkExec uses the numbers from 0 on, and some above the highest of them.
+func stageProgram(files []uintptr) (int, error) {
+	fd, err := sys.SealedMemfd("rt-stage", nsenter.Binary, true)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fd)
+	free := int(slices.Max(files)) + len(files) + 2
+	program, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, free)
+	if err != nil {
+		return -1, fmt.Errorf("fcntl F_DUPFD_CLOEXEC from %d: %w (raise the limit of open files)", free, err)
+	}
+	return program, nil
 }
 
 // kill ends the stage, whatever it does, and waits for it.

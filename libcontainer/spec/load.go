@@ -30,18 +30,39 @@ func Load(data []byte) (*specs.Spec, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, errors.New("the file is empty (rt spec writes a default one)")
 	}
-	s := new(specs.Spec)
-	if err := json.Unmarshal(data, s); err != nil {
+	var d document
+	if err := json.Unmarshal(data, &d); err != nil {
 		return nil, explain(data, err)
 	}
 	if !utf8.Valid(data) {
 		i := invalidUTF8(data)
 		return nil, fmt.Errorf("%s: byte %#02x is not UTF-8", position(data, i), data[i])
 	}
-	if s.Linux == nil {
-		s.Linux = new(specs.Linux)
+	if d.Linux == nil {
+		d.Linux = new(specs.Linux)
 	}
-	return s, nil
+	return d.spec(), nil
+}
+
+// document has the members of specs.Spec that concern Linux. encoding/json prepares itself for every type that it can
+// reach before it decodes the first byte; without the sections of other platforms that is half the work.
+type document struct {
+	Version     string            `json:"ociVersion"`
+	Process     *specs.Process    `json:"process"`
+	Root        *specs.Root       `json:"root"`
+	Hostname    string            `json:"hostname"`
+	Domainname  string            `json:"domainname"`
+	Mounts      []specs.Mount     `json:"mounts"`
+	Hooks       *specs.Hooks      `json:"hooks"`
+	Annotations map[string]string `json:"annotations"`
+	Linux       *specs.Linux      `json:"linux"`
+}
+
+func (d *document) spec() *specs.Spec {
+	return &specs.Spec{
+		Version: d.Version, Process: d.Process, Root: d.Root, Hostname: d.Hostname, Domainname: d.Domainname,
+		Mounts: d.Mounts, Hooks: d.Hooks, Annotations: d.Annotations, Linux: d.Linux,
+	}
 }
 
 // explain gives an error of encoding/json its place in the file.
