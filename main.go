@@ -15,26 +15,11 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 )
 
-// heapLimitBytes is where the garbage collector wakes up in spite of being off, so that absurd input costs time, not memory.
-const heapLimitBytes = 64 << 20
-
-func init() {
-	// PR_SET_PDEATHSIG fires when the thread that forked dies (prctl(2)), and the Go runtime ends threads as it likes.
-	// Locked in init, the main goroutine stays on the process's first thread, which lives as long as the process.
-	runtime.LockOSThread()
-}
-
 func main() {
-	// A command lives for milliseconds and allocates little: collecting costs more than the memory it would give back.
-	// A command that stays, as run in the foreground does, turns the collector on again before it waits.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(heapLimitBytes)
 	os.Exit(execute(os.Args, os.Stdout, os.Stderr))
 }
 

@@ -23,7 +23,7 @@ var runCommand = &cli.Command{
 		}
 		status, err := r.Run(id, libcontainer.RunOptions{
 			CreateOptions: options, Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep"),
-			BeforeWait: collectGarbage,
+			BeforeWait: debug.FreeOSMemory,
 		})
 		if err != nil {
 			return fmt.Errorf("run %s: %w", id, err)
@@ -33,11 +33,4 @@ var runCommand = &cli.Command{
 		}
 		return nil
 	},
-}
-
-// collectGarbage gives memory back before a long wait, and keeps it low from then on: main has turned the collector
-// off for the commands that end at once.
-func collectGarbage() {
-	debug.SetGCPercent(100)
-	debug.FreeOSMemory()
 }

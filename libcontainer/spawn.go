@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -95,6 +96,9 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 		return 0, -1, err
 	}
 	defer unix.Close(program)
+	// PR_SET_PDEATHSIG, which the stage uses, fires when the thread that forked ends (prctl(2)), and the Go runtime may
+	// end threads. A locked one lives as long as its goroutine, here the main one.
+	runtime.LockOSThread()
 	s.sys.PidFD = &pidFD
 	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{"rt-stage", strconv.Itoa(planFD)},
 		&syscall.ProcAttr{Env: []string{}, Files: files, Sys: &s.sys})
