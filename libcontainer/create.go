@@ -126,6 +126,9 @@ func (n *creation) checkConfig() error {
 	if err := checkJoined(n.spec); err != nil {
 		return err
 	}
+	if err := n.passSockets(); err != nil {
+		return err
+	}
 	return n.checkTerminal()
 }
 

@@ -69,7 +69,7 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 	files := s.stdio[:]
 	for fd := 3; fd < 3+s.plan.PreserveFDs; fd++ {
 		if !sys.Inherited(fd) {
-			return 0, -1, fmt.Errorf("--preserve-fds %d: descriptor %d is not open", s.plan.PreserveFDs, fd)
+			return 0, -1, fmt.Errorf("--preserve-fds, LISTEN_FDS: descriptor %d of the %d from 3 on is not open", fd, s.plan.PreserveFDs)
 		}
 		files = append(files, uintptr(fd))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,16 +131,40 @@ func TestPreservedDescriptorsThatAreMissing(t *testing.T) {
 	one.Run(t, "--preserve-fds", "3").WantOneError(t, "--preserve-fds", "4")
 }
 
-// The same with the variable of socket activation.
+// activated runs rt as a service manager does that has opened count sockets for it.
+func activated(count string) []string {
+	return []string{"sh", "-c", `export LISTEN_PID=$$ LISTEN_FDS=` + count + ` LISTEN_FDNAMES=a:b; exec "$@"`, "sh"}
+}
+
+// Sockets of a service manager come before those of --preserve-fds, and the program is told.
+func TestSocketActivation(t *testing.T) {
+	t.Parallel()
+	b := lister(t)
+	b.Wrapper, b.Files = activated("2"), openDirectories(t, 3)
+	b.Run(t, "--preserve-fds", "1").WantExit(t, 0).WantStdoutIs(t, "0\n1\n2\n3\n4\n5\n6")
+	told := script(t, `echo $LISTEN_FDS $LISTEN_PID $$ $LISTEN_FDNAMES`)
+	told.Wrapper, told.Files = activated("2"), openDirectories(t, 2)
+	told.Run(t).WantExit(t, 0).WantStdoutIs(t, "2 1 1 a:b")
+	other := lister(t)
+	other.Env = []string{"LISTEN_FDS=3", "LISTEN_PID=1"}
+	other.Run(t).WantExit(t, 0).WantStdoutIs(t, "0\n1\n2\n3")
+}
+
+// With fewer sockets than the variable says, the runtime's own descriptors must not take their place.
 func TestSocketActivationWithoutSockets(t *testing.T) {
 	t.Parallel()
 	b := lister(t)
-	b.Env = []string{"LISTEN_FDS=3", fmt.Sprintf("LISTEN_PID=%d", os.Getpid())}
-	got := b.Run(t)
-	wantNoCrash(t, got)
-	if got.Exit == 0 {
-		got.WantStdoutIs(t, "0\n1\n2\n3")
-	}
+	b.Wrapper = activated("3")
+	b.Run(t).WantOneError(t, "LISTEN_FDS", "3")
+	wrong := lister(t)
+	wrong.Wrapper = activated("-1")
+	wrong.Run(t).WantOneError(t, "LISTEN_FDS", "-1")
+	shared := lister(t)
+	shared.Wrapper, shared.Files = activated("1"), openDirectories(t, 1)
+	shared.Spec.Linux.Namespaces = slices.DeleteFunc(shared.Spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == specs.PIDNamespace
+	})
+	shared.Run(t).WantOneError(t, "LISTEN_FDS", "pid namespace")
 }
 
 // A limit on open files is for the container, not for the runtime that sets it.
