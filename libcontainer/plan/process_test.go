@@ -157,7 +157,7 @@ func TestWorkingDirectoryIsMade(t *testing.T) {
 	for _, c := range []struct {
 		cwd  string
 		made bool
-	}{{"/", false}, {"//", false}, {"/work", true}, {"/work/../", false}, {"/proc/self/fd", false}, {"/a/../proc/1", false}, {"/procedures", true}} {
+	}{{"/", false}, {"//", false}, {"/srv/app", true}, {"/srv/../", false}, {"/proc/self/fd", false}, {"/a/../proc/1", false}, {"/procedures", true}} {
 		s := readConfig(t, "identity")
 		s.Process.Cwd = c.cwd
 		p, err := Create(s, testHost())
