@@ -304,6 +304,7 @@ void step_mask_source(const struct step_mask_source *s)
 	set_parameter(context, "mode", "0555");
 	reg.empty_fd = finish_mount(context, attr.attr_set | MOUNT_ATTR_NODEV);
 	reg.null_fd = s->null_fd;
+	attr.propagation = MS_PRIVATE; /* what is mounted on the mask must not reach the host's /dev/null */
 	must(sys_mount_setattr(reg.null_fd, "", AT_EMPTY_PATH_, &attr), "mount_setattr");
 }
 

@@ -19,6 +19,10 @@ func hostMount(t *testing.T, path string, mountFlags uintptr) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(path, unix.MNT_DETACH) })
+	// Where the host's mounts are shared, as systemd makes them, this one would be too.
+	if err := unix.Mount("", path, "", unix.MS_PRIVATE, ""); err != nil {
+		t.Fatal(err)
+	}
 	// Flags of the mount, not of the file system.
 	if err := unix.Mount("", path, "", unix.MS_REMOUNT|unix.MS_BIND|mountFlags, ""); err != nil {
 		t.Fatal(err)
@@ -177,9 +181,26 @@ func TestPropagationOfTheRoot(t *testing.T) {
 		t.Run(c.propagation, func(t *testing.T) {
 			t.Parallel()
 			b := shell(t, `awk '$5 == "/" {sub(":.*", "", $7); print $7}' /proc/self/mountinfo`)
+			b.Wrapper = []string{"unshare", "-m", "--propagation", "private"}
 			b.Spec.Linux.RootfsPropagation = c.propagation
 			b.Run(t).WantExit(t, 0).WantStdoutIs(t, c.want)
 		})
+	}
+}
+
+// What a container mounts must not reach the host, also where all of the host's mounts are shared: none of its own is a
+// peer of one of those.
+func TestNoMountIsAPeerOfTheHosts(t *testing.T) {
+	t.Parallel()
+	for _, userns := range []bool{false, true} {
+		b := shell(t, `awk '/ shared:/ {print $5}' /proc/self/mountinfo; echo end`)
+		b.Wrapper = []string{"unshare", "-m", "--propagation", "shared"}
+		b.Spec.Mounts = append(b.Spec.Mounts, bind(b.Path("source"), "/mnt", "rbind"))
+		harness.Mkdir(t, b.Path("source"), 0o755)
+		if userns {
+			mapIDs(t, b)
+		}
+		b.Run(t).WantExit(t, 0).WantStdoutIs(t, "end")
 	}
 }
 
