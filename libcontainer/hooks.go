@@ -16,6 +16,7 @@ import (
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/spec"
 	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/nsenter"
 )
 
 // hookRunner runs the hooks of one container. The namespaces of init are where hooks of the container run.
@@ -132,7 +133,10 @@ func (s *stage) awaitExecute(p *plan.Plan) error {
 		if err != nil {
 			return err
 		}
-		if err := s.follow(int(m.Value)); err != nil { // MessageForked is the only one that such a plan has
+		if m.Type != nsenter.MessageForked { // the only one that may be due here
+			return fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
+		}
+		if err := s.follow(int(m.Value)); err != nil {
 			return err
 		}
 		if err := s.answer(""); err != nil {

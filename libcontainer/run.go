@@ -11,6 +11,7 @@ import (
 
 	"github.com/rt-oci/rt/libcontainer/sys"
 	"github.com/rt-oci/rt/libcontainer/terminal"
+	"github.com/rt-oci/rt/nsenter"
 )
 
 // RunOptions are the options of run besides those of create.
@@ -92,6 +93,9 @@ func (n *creation) release() error {
 	}
 	if err != nil {
 		return err
+	}
+	if m.Type != nsenter.MessageError {
+		return fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
 	}
 	return startedError(n.spec, n.planned, m, root)
 }
