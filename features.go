@@ -59,7 +59,7 @@ func newLinuxFeatures() *features.Linux {
 		Apparmor:        &features.Apparmor{Enabled: &no},
 		Selinux:         &features.Selinux{Enabled: &no},
 		IntelRdt:        &features.IntelRdt{Enabled: &no, Schemata: &no, Monitoring: &no},
-		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &no}},
+		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
 		NetDevices:      &features.NetDevices{Enabled: &no},
 	}
 }

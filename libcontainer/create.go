@@ -43,6 +43,7 @@ type creation struct {
 	group    *cgroup.Group
 	planned  *plan.Plan
 	stage    *stage
+	mappings []int    // user namespaces of Plan.IDMaps that were needed, else -1
 	console  *os.File // master of the terminal, until somebody takes it
 	undo     []func()
 }
@@ -135,6 +136,7 @@ func (n *creation) execute(wait bool) error {
 	if err := n.prepareState(); err != nil {
 		return err
 	}
+	defer n.closeMappings()
 	return n.serve(p)
 }
 

@@ -103,7 +103,7 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 	switch m.Type {
 	case nsenter.MessageMapIds:
 		if hasPrivate(n.spec, specs.UserNamespace) {
-			return n.answerAfter(writeIDMaps(n.stage.pid, n.spec.Linux))
+			return n.answerAfter(writeIDMaps(n.stage.pid, idMaps(n.spec.Linux)))
 		}
 		return n.answerAfter(compareIDMaps(n.stage.pid, n.spec.Linux))
 	case nsenter.MessageTimeOffsets:
@@ -116,8 +116,11 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 	case nsenter.MessageHooks:
 		return n.answerAfter(n.runCreateHooks())
 	case nsenter.MessageDescriptor:
-		if m.Value == nsenter.DescriptorConsole {
+		switch m.Value {
+		case nsenter.DescriptorConsole:
 			return n.takeConsole(fd)
+		case nsenter.DescriptorTree:
+			return n.mapTree(m, fd)
 		}
 		home := homeDirectory(fd, n.spec.Process.User.UID)
 		if fd >= 0 {
@@ -178,8 +181,8 @@ func compareIDMaps(pid int, linux *specs.Linux) error {
 }
 
 // writeIDMaps fills in the maps of a new user namespace (user_namespaces(7)): each with one write(2).
-func writeIDMaps(pid int, linux *specs.Linux) error {
-	for _, m := range idMaps(linux) {
+func writeIDMaps(pid int, maps []idMap) error {
+	for _, m := range maps {
 		var text strings.Builder
 		for _, id := range m.ids {
 			fmt.Fprintf(&text, "%d %d %d\n", id.ContainerID, id.HostID, id.Size)

@@ -136,6 +136,8 @@ func attachHint(s *plan.Attach, errno unix.Errno, call string) string {
 		return "the source is a file, the destination in the image is a directory"
 	case errno == unix.EROFS:
 		return "the mount point is missing and the file system below it is read-only"
+	case errno == unix.EOVERFLOW:
+		return "the mount point is missing, and the id-mapped mount that it would be made in maps the container's root to no id: make it in the source"
 	case errno == unix.EAGAIN:
 		return "directories on the way were renamed again and again meanwhile"
 	}

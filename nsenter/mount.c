@@ -179,12 +179,17 @@ void step_clone_tree(const struct step_clone_tree *s)
 	sys_close(fd);
 }
 
+void step_map_tree(const struct step_map_tree *s)
+{
+	(void)s; /* the host side looks its members up in the plan */
+	send_message(MESSAGE_DESCRIPTOR, DESCRIPTOR_TREE, reg.tree_fd);
+	wait_go();
+}
+
 void step_attributes(const struct step_attributes *s)
 {
 	struct mount_attr attr = { .attr_set = s->set, .attr_clr = s->clear, .propagation = s->propagation };
 
-	if (s->userns_fd >= 0)
-		attr.userns_fd = (uint64_t)s->userns_fd;
 	must(sys_mount_setattr(reg.tree_fd, "", AT_EMPTY_PATH_ | (s->recursive ? AT_RECURSIVE_ : 0), &attr), "mount_setattr");
 }
 

@@ -44,6 +44,7 @@ static const struct dispatch dispatch[OP_COUNT] = {
 	ROW(OP_NEW_MOUNT, new_mount),
 	ROW(OP_TAKE_TREE, take_tree),
 	ROW(OP_CLONE_TREE, clone_tree),
+	ROW(OP_MAP_TREE, map_tree),
 	ROW(OP_ATTRIBUTES, attributes),
 	ROW(OP_COPY_UP, copy_up),
 	ROW(OP_ATTACH, attach),

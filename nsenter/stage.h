@@ -88,6 +88,7 @@ void step_rootfs(const struct step_rootfs *s);
 void step_new_mount(const struct step_new_mount *s);
 void step_take_tree(const struct step_take_tree *s);
 void step_clone_tree(const struct step_clone_tree *s);
+void step_map_tree(const struct step_map_tree *s);
 void step_attributes(const struct step_attributes *s);
 void step_copy_up(const struct step_copy_up *s);
 void step_attach(const struct step_attach *s);

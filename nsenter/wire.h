@@ -65,6 +65,7 @@ enum op {
 	OP_NEW_MOUNT,
 	OP_TAKE_TREE,
 	OP_CLONE_TREE,
+	OP_MAP_TREE,
 	OP_ATTRIBUTES,
 	OP_COPY_UP,
 	OP_ATTACH,
@@ -165,8 +166,12 @@ struct step_take_tree { struct step_head head; __s32 fd; __u32 pad; };
  * is none. */
 struct step_clone_tree { struct step_head head; text path; __u32 flags; };
 
+/* Sends the current tree (DESCRIPTOR_TREE), which the host side gives an id mapping (mount_setattr, MOUNT_ATTR_IDMAP):
+ * that takes rights over the file system that a user namespace does not have. mapping is an index into the plan's. */
+struct step_map_tree { struct step_head head; __u32 mapping; __u32 recursive; };
+
 /* mount_setattr on the current tree. */
-struct step_attributes { struct step_head head; __u64 set; __u64 clear; __u64 propagation; __s32 userns_fd; __u32 recursive; };
+struct step_attributes { struct step_head head; __u64 set; __u64 clear; __u64 propagation; __u32 recursive; __u32 pad; };
 
 /* Copies what lies at path below the root into the current tree (mount option tmpcopyup). */
 struct step_copy_up { struct step_head head; text path; __u32 pad; };
@@ -286,6 +291,7 @@ enum descriptor_kind {
 	DESCRIPTOR_NONE,
 	DESCRIPTOR_CONSOLE, /* master of the terminal; no answer is awaited */
 	DESCRIPTOR_PASSWD,  /* the container's /etc/passwd; the answer has the HOME entry */
+	DESCRIPTOR_TREE,    /* a detached tree; it has its id mapping when the answer comes */
 };
 
 #define MESSAGE_CALL 24

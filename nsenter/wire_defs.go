@@ -50,6 +50,7 @@ const (
 	OpNewMount         = C.OP_NEW_MOUNT
 	OpTakeTree         = C.OP_TAKE_TREE
 	OpCloneTree        = C.OP_CLONE_TREE
+	OpMapTree          = C.OP_MAP_TREE
 	OpAttributes       = C.OP_ATTRIBUTES
 	OpCopyUp           = C.OP_COPY_UP
 	OpHeldReadonly     = C.OP_HELD_READONLY
@@ -105,6 +106,7 @@ const (
 	DescriptorNone    = C.DESCRIPTOR_NONE
 	DescriptorConsole = C.DESCRIPTOR_CONSOLE
 	DescriptorPasswd  = C.DESCRIPTOR_PASSWD
+	DescriptorTree    = C.DESCRIPTOR_TREE
 )
 
 type (
@@ -129,6 +131,7 @@ type (
 	StepNewMount         C.struct_step_new_mount
 	StepTakeTree         C.struct_step_take_tree
 	StepCloneTree        C.struct_step_clone_tree
+	StepMapTree          C.struct_step_map_tree
 	StepAttributes       C.struct_step_attributes
 	StepCopyUp           C.struct_step_copy_up
 	StepHeldReadonly     C.struct_step_held_readonly

@@ -43,41 +43,42 @@ const (
 	OpNewMount         = 0x10
 	OpTakeTree         = 0x11
 	OpCloneTree        = 0x12
-	OpAttributes       = 0x13
-	OpCopyUp           = 0x14
-	OpHeldReadonly     = 0x16
-	OpAttach           = 0x15
-	OpPathAttributes   = 0x17
-	OpReadonlyPath     = 0x18
-	OpMaskSource       = 0x19
-	OpMaskPath         = 0x1a
-	OpUnmount          = 0x1b
-	OpPivot            = 0x1c
-	OpChroot           = 0x1d
-	OpMakeNode         = 0x1e
-	OpSymlink          = 0x1f
-	OpOpenProc         = 0x20
-	OpSysctl           = 0x21
-	OpConsole          = 0x22
-	OpNewSession       = 0x23
-	OpOwnStdio         = 0x24
-	OpPersonality      = 0x25
-	OpBounding         = 0x26
-	OpGroups           = 0x27
-	OpUser             = 0x28
-	OpCapabilities     = 0x29
-	OpAmbient          = 0x2a
-	OpCloseDescriptors = 0x2c
-	OpUmask            = 0x2b
-	OpNoNewPrivileges  = 0x2d
-	OpSeccomp          = 0x2e
-	OpMakeDirectory    = 0x2f
-	OpChangeDirectory  = 0x30
-	OpHome             = 0x31
-	OpFindProgram      = 0x32
-	OpWaitStart        = 0x33
-	OpExecute          = 0x34
-	OpCount            = 0x35
+	OpMapTree          = 0x13
+	OpAttributes       = 0x14
+	OpCopyUp           = 0x15
+	OpHeldReadonly     = 0x17
+	OpAttach           = 0x16
+	OpPathAttributes   = 0x18
+	OpReadonlyPath     = 0x19
+	OpMaskSource       = 0x1a
+	OpMaskPath         = 0x1b
+	OpUnmount          = 0x1c
+	OpPivot            = 0x1d
+	OpChroot           = 0x1e
+	OpMakeNode         = 0x1f
+	OpSymlink          = 0x20
+	OpOpenProc         = 0x21
+	OpSysctl           = 0x22
+	OpConsole          = 0x23
+	OpNewSession       = 0x24
+	OpOwnStdio         = 0x25
+	OpPersonality      = 0x26
+	OpBounding         = 0x27
+	OpGroups           = 0x28
+	OpUser             = 0x29
+	OpCapabilities     = 0x2a
+	OpAmbient          = 0x2b
+	OpCloseDescriptors = 0x2d
+	OpUmask            = 0x2c
+	OpNoNewPrivileges  = 0x2e
+	OpSeccomp          = 0x2f
+	OpMakeDirectory    = 0x30
+	OpChangeDirectory  = 0x31
+	OpHome             = 0x32
+	OpFindProgram      = 0x33
+	OpWaitStart        = 0x34
+	OpExecute          = 0x35
+	OpCount            = 0x36
 )
 
 const (
@@ -96,6 +97,7 @@ const (
 	DescriptorNone    = 0x0
 	DescriptorConsole = 0x1
 	DescriptorPasswd  = 0x2
+	DescriptorTree    = 0x3
 )
 
 type (
@@ -196,13 +198,18 @@ type (
 		Path  uint32
 		Flags uint32
 	}
+	StepMapTree struct {
+		Head      StepHead
+		Mapping   uint32
+		Recursive uint32
+	}
 	StepAttributes struct {
 		Head        StepHead
 		Set         uint64
 		Clear       uint64
 		Propagation uint64
-		Fd          int32
 		Recursive   uint32
+		Pad         uint32
 	}
 	StepCopyUp struct {
 		Head StepHead

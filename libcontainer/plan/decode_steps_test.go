@@ -61,7 +61,10 @@ func (d *decoder) mount(op uint32, raw []byte) Step {
 		return CloneTree{d.text(s.Path), s.Flags}
 	case nsenter.OpAttributes:
 		s := exactly[nsenter.StepAttributes](raw)
-		return Attributes{s.Set, s.Clear, s.Propagation, d.slot(s.Fd), s.Recursive == 1}
+		return Attributes{s.Set, s.Clear, s.Propagation, s.Recursive == 1}
+	case nsenter.OpMapTree:
+		s := exactly[nsenter.StepMapTree](raw)
+		return MapTree{s.Mapping, s.Recursive == 1}
 	case nsenter.OpCopyUp:
 		return CopyUp{d.text(exactly[nsenter.StepCopyUp](raw).Path)}
 	case nsenter.OpAttach:

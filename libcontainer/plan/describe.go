@@ -32,6 +32,9 @@ func (p *Plan) String() string {
 	for i := range p.Files {
 		fmt.Fprintf(&out, "file %d: %s\n", i, describeFile(&p.Files[i]))
 	}
+	for i := range p.IDMaps {
+		fmt.Fprintf(&out, "id mapping %d: %s\n", i, describeIDMap(&p.IDMaps[i]))
+	}
 	for i := range p.Steps {
 		fmt.Fprintf(&out, "%3d %s\n", i, describeEntry(&p.Steps[i]))
 	}

@@ -91,7 +91,7 @@ func (b *builder) addDevice(d *specs.LinuxDevice) error {
 		}
 		// Read-only: the device can be used, the owner and the mode of the host's node can't be changed.
 		const attributes = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
-		b.add(Attributes{Set: attributes, Propagation: unix.MS_PRIVATE, UserNamespace: NoSlot})
+		b.add(Attributes{Set: attributes, Propagation: unix.MS_PRIVATE})
 		b.add(Attach{Path: target, Flags: nsenter.AttachNoSymlinks})
 		return nil
 	}

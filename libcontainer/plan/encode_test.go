@@ -165,7 +165,7 @@ func FuzzEncode(f *testing.F) {
 			JoinNamespace{slot, small},
 			Rootfs{word, small},
 			NewMount{word, words[0], []Parameter{{word, words[0], false}, {words[0], word, false}, {word, "", true}}, big},
-			Attributes{big, big, big, NoSlot, small&1 == 1},
+			Attributes{big, big, big, small&1 == 1},
 			Seccomp{program, small},
 			MakeNode{word, small, small, small, small, small, small},
 			Symlink{word, words[0], small},

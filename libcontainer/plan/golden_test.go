@@ -23,6 +23,7 @@ type golden struct {
 	name   string
 	config string
 	host   func(*Host)
+	edit   func(*specs.Spec)
 	hook   *HookPlace // not the container, but its first createContainer hook, at this place
 }
 
@@ -43,6 +44,8 @@ func goldens() []golden {
 		{name: "user-time", config: "user-time"},
 		{name: "joined", config: "joined", host: withFilter},
 		{name: "host-mounts", config: "host-mounts"},
+		{name: "idmap", config: "idmap"},
+		{name: "idmap-user", config: "idmap", edit: inUserNamespace},
 		{name: "terminal", config: "terminal", host: cgroupV2},
 		{name: "hooks", config: "hooks"},
 		{name: "hook-before-pivot", config: "hooks", hook: &beforePivot},
@@ -73,6 +76,12 @@ func cgroupV2(h *Host) {
 	h.CgroupMounts = []CgroupMount{{Path: "/sys/fs/cgroup/test"}}
 }
 
+// inUserNamespace gives the container a user namespace, whose mapping is the first one of idmap.json.
+func inUserNamespace(s *specs.Spec) {
+	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	s.Linux.UIDMappings, s.Linux.GIDMappings = s.Mounts[1].UIDMappings, s.Mounts[1].GIDMappings
+}
+
 func withFilter(h *Host) {
 	allow := []byte{6, 0, 0, 0, 0, 0, 0xff, 0x7f} // BPF_RET|BPF_K SECCOMP_RET_ALLOW
 	h.Filter = &Filter{Program: append(allow, allow...), Flags: 1}
@@ -91,6 +100,9 @@ func (g *golden) plan(t testing.TB) *Plan {
 	s, h := readConfig(t, g.config), testHost()
 	if g.host != nil {
 		g.host(&h)
+	}
+	if g.edit != nil {
+		g.edit(s)
 	}
 	p, err := Create(s, h)
 	if g.hook != nil {

@@ -21,6 +21,8 @@ func (p *Plan) Messages() []Message {
 			messages = append(messages, Message{Type: nsenter.MessageForked})
 		case Console:
 			messages = append(messages, Message{Type: nsenter.MessageDescriptor, Descriptor: nsenter.DescriptorConsole})
+		case MapTree:
+			messages = append(messages, Message{Type: nsenter.MessageDescriptor, Descriptor: nsenter.DescriptorTree})
 		case Home:
 			messages = append(messages, Message{Type: nsenter.MessageDescriptor, Descriptor: nsenter.DescriptorPasswd})
 		}

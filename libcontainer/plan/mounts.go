@@ -32,9 +32,6 @@ func mounts(b *builder) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.member, err)
 		}
-		if o.IDMap || len(m.UIDMappings)+len(m.GIDMappings) > 0 {
-			return fmt.Errorf("%s: id-mapped mounts are not supported yet", b.member)
-		}
 		switch {
 		case o.Bind:
 			err = bindMount(b, m, &o)
@@ -91,6 +88,7 @@ func bindMount(b *builder, m *specs.Mount, o *MountOptions) error {
 		source = path.Join(b.host.Bundle, source)
 	}
 	b.addSource(source, o.RecursiveBind)
+	b.mapTree(m, o)
 	b.addBindAttributes(o)
 	b.add(Attach{Path: b.destination(m), Flags: attachFlags(b.destination(m))})
 	return nil
@@ -137,13 +135,13 @@ func (b *builder) addSource(source string, recursive bool) {
 // shares with the host by propagation ends here, unless the config asks for it.
 func (b *builder) addBindAttributes(o *MountOptions) {
 	if o.NamesFlag {
-		b.add(Attributes{Set: o.Set, Clear: b.clearedAttributes(o), UserNamespace: NoSlot})
+		b.add(Attributes{Set: o.Set, Clear: b.clearedAttributes(o)})
 	}
 	if o.RecursiveSet|o.RecursiveClear != 0 {
-		b.add(Attributes{Set: o.RecursiveSet, Clear: o.RecursiveClear, Recursive: true, UserNamespace: NoSlot})
+		b.add(Attributes{Set: o.RecursiveSet, Clear: o.RecursiveClear, Recursive: true})
 	}
 	if !b.sharesMounts() {
-		b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: true, UserNamespace: NoSlot})
+		b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: true})
 	}
 	b.addPropagation(o)
 }
@@ -165,7 +163,7 @@ func (b *builder) sharesMounts() bool {
 
 func (b *builder) addPropagation(o *MountOptions) {
 	for _, p := range o.Propagation {
-		b.add(Attributes{Propagation: p.Flag, Recursive: p.Recursive, UserNamespace: NoSlot})
+		b.add(Attributes{Propagation: p.Flag, Recursive: p.Recursive})
 	}
 }
 
@@ -198,6 +196,7 @@ func newMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	if o.CopyUp {
 		b.add(CopyUp{Path: destination})
 	}
+	b.mapTree(m, o)
 	b.addPropagation(o)
 	b.add(attach)
 	return nil
@@ -285,9 +284,9 @@ func (b *builder) addCgroupTree(source, destination string, recursive bool, o *M
 	b.addSource(source, recursive)
 	b.add(Attributes{
 		Set: o.Set, Clear: b.clearedAttributes(o),
-		Recursive: recursive, UserNamespace: NoSlot,
+		Recursive: recursive,
 	})
-	b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: recursive, UserNamespace: NoSlot})
+	b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: recursive})
 	b.addPropagation(o)
 	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
 }

@@ -137,9 +137,7 @@ var mountOptions = [...]mountOption{
 func MountOptionNames() []string {
 	names := make([]string, 0, len(mountOptions))
 	for i := range mountOptions {
-		if name := mountOptions[i].name; name != "idmap" && name != "ridmap" { // known, and refused so far
-			names = append(names, name)
-		}
+		names = append(names, mountOptions[i].name)
 	}
 	return names
 }

@@ -135,9 +135,9 @@ func TestParseMountOptionsRefuses(t *testing.T) {
 
 func TestMountOptionNames(t *testing.T) {
 	names := MountOptionNames()
-	want := strings.Fields(`async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev
+	want := strings.Fields(`async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud mand noatime nodev
 		nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev
-		rdiratime relatime remount rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid
+		rdiratime relatime remount rexec ridmap rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid
 		rnosymfollow ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent
 		slave strictatime suid symfollow sync tmpcopyup unbindable`)
 	if !slices.Equal(names, want) {

@@ -15,6 +15,7 @@ import (
 type Plan struct {
 	Steps       []Entry
 	Files       []File  // to be opened by the host side, in this order
+	IDMaps      []IDMap // of mounts; MapTree refers to them
 	CloneFlags  uintptr // CLONE_NEW* that the stage is started with
 	PreserveFDs int     // descriptors from 3 on that the user's process keeps
 	Started     int     // index of the first step after the start

@@ -51,9 +51,12 @@ type (
 		Path  string
 		Flags uint32
 	}
+	MapTree struct {
+		Mapping   uint32 // index into Plan.IDMaps
+		Recursive bool
+	}
 	Attributes struct {
 		Set, Clear, Propagation uint64
-		UserNamespace           Slot
 		Recursive               bool
 	}
 	CopyUp struct{ Path string }
@@ -205,10 +208,14 @@ func (s CloneTree) encode(e *encoder) {
 	put(e, nsenter.OpCloneTree, &nsenter.StepCloneTree{Path: e.text(s.Path), Flags: s.Flags})
 }
 
+func (s MapTree) encode(e *encoder) {
+	put(e, nsenter.OpMapTree, &nsenter.StepMapTree{Mapping: s.Mapping, Recursive: number(s.Recursive)})
+}
+
 func (s Attributes) encode(e *encoder) {
 	put(e, nsenter.OpAttributes, &nsenter.StepAttributes{
 		Set: s.Set, Clear: s.Clear, Propagation: s.Propagation,
-		Fd: e.fd(s.UserNamespace), Recursive: number(s.Recursive),
+		Recursive: number(s.Recursive),
 	})
 }
 

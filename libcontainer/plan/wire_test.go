@@ -34,6 +34,7 @@ func allSteps() []Step {
 		NewMount{},
 		TakeTree{},
 		CloneTree{},
+		MapTree{},
 		Attributes{},
 		CopyUp{},
 		Attach{},

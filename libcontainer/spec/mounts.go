@@ -109,7 +109,13 @@ func (v *validator) mountMappings(member string, m *specs.Mount) error {
 	if (len(m.UIDMappings) > 0) != (len(m.GIDMappings) > 0) {
 		return fmt.Errorf("%s: want both uidMappings and gidMappings, or none", member)
 	}
-	if len(m.UIDMappings) > 0 {
+	mapped := len(m.UIDMappings) > 0 || hasOption(m, "idmap") || hasOption(m, "ridmap")
+	switch {
+	case mapped && hasOption(m, "remount"):
+		return fmt.Errorf("%s: a remount can't change the id mapping (map ids where the mount is made)", member)
+	case mapped && !isBind(m) && (m.Type == "cgroup" || m.Type == "cgroup2"):
+		return fmt.Errorf("%s: control groups can't be id-mapped", member)
+	case len(m.UIDMappings) > 0:
 		if err := checkMappings(member+" uidMappings", m.UIDMappings); err != nil {
 			return err
 		}

@@ -20,13 +20,6 @@ func (v *validator) unsupported() error {
 			}
 		}
 	}
-	for i := range v.spec.Mounts {
-		m := &v.spec.Mounts[i]
-		if len(m.UIDMappings)+len(m.GIDMappings) > 0 || hasOption(m, "idmap") || hasOption(m, "ridmap") {
-			return fmt.Errorf("mounts[%d] %q: id-mapped mounts are not supported by this version of rt "+
-				"(remove uidMappings, gidMappings, idmap and ridmap)", i, m.Destination)
-		}
-	}
 	return nil
 }
 

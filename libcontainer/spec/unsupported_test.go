@@ -72,16 +72,6 @@ func TestRefuseUnsupported(t *testing.T) {
 	}
 }
 
-func TestRefuseIDMappedMounts(t *testing.T) {
-	mapping := []specs.LinuxIDMapping{{HostID: 1000, Size: 10}}
-	const want = `mounts[0] "/a": id-mapped mounts are not supported by this version of rt (remove uidMappings, gidMappings, idmap and ridmap)`
-	wantRefusals(t, []refusal{
-		{"maps", adding(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind"}, UIDMappings: mapping, GIDMappings: mapping}), want},
-		{"idmap", userNamespaced(adding(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind", "idmap"}})), want},
-		{"ridmap", userNamespaced(adding(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"rbind,ridmap"}})), want},
-	})
-}
-
 // TestAcceptWhatAsksForNothing has the objects that callers write without meaning a limit.
 func TestAcceptWhatAsksForNothing(t *testing.T) {
 	wantAcceptances(t, []acceptance{

@@ -17,11 +17,7 @@ const (
 
 // CheckKernel refuses a kernel below the floor with one clear error, before anything is done.
 func CheckKernel() error {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return fmt.Errorf("uname: %w", err)
-	}
-	release := unix.ByteSliceToString(name.Release[:])
+	release := KernelRelease()
 	var major, minor int
 	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
 		return nil // an odd name says nothing; the system calls will
@@ -30,4 +26,11 @@ func CheckKernel() error {
 		return fmt.Errorf("kernel %s is too old: rt needs Linux %d.%d or newer", release, floorMajor, floorMinor)
 	}
 	return nil
+}
+
+// KernelRelease is the kernel's version as uname(2) tells it.
+func KernelRelease() string {
+	var name unix.Utsname
+	_ = unix.Uname(&name) // fails for a bad address only
+	return unix.ByteSliceToString(name.Release[:])
 }

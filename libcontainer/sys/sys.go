@@ -69,6 +69,19 @@ func CloneTree(path string, recursive bool) (int, error) {
 	return fd, nil
 }
 
+// MapTree gives a detached tree, or its top mount alone, the id mapping of a user namespace (mount_setattr(2)).
+func MapTree(tree, namespace int, recursive bool) error {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(namespace)}
+	if err := unix.MountSetattr(tree, "", flags, &attr); err != nil {
+		return fmt.Errorf("mount_setattr MOUNT_ATTR_IDMAP: %w", err)
+	}
+	return nil
+}
+
 // Open opens path without the Go runtime's poller, close-on-exec.
 func Open(path string, flags int) (int, error) {
 	var fd int

@@ -70,6 +70,10 @@ func richBundle(t *testing.T) *harness.Bundle {
 	s.Mounts = append(s.Mounts,
 		specs.Mount{Destination: "/bound", Source: harness.Mkdir(t, b.Path("source"), 0o755), Options: []string{"rbind", "ro", "rnosuid", "rshared"}},
 		specs.Mount{Destination: "/again", Source: b.InRootfs("etc"), Options: []string{"bind"}},
+		specs.Mount{
+			Destination: "/mapped", Source: b.Path("source"), Options: []string{"bind"},
+			UIDMappings: []specs.LinuxIDMapping{{HostID: 200000, Size: 10}}, GIDMappings: []specs.LinuxIDMapping{{HostID: 200000, Size: 10}},
+		},
 		specs.Mount{Destination: "/etc", Type: "tmpfs", Options: []string{"tmpcopyup", "ro"}},
 	)
 	return b
@@ -172,7 +176,7 @@ func userNamespaced(t *testing.T) *harness.Bundle {
 	s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
 	s.Linux.GIDMappings = s.Linux.UIDMappings
 	s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {Secs: 100}}
-	for _, dir := range []string{b.Rootfs, b.InRootfs("made"), b.InRootfs("made/here"), b.InRootfs("dev"), b.InRootfs("proc"), b.InRootfs("sys"), b.InRootfs("bound"), b.InRootfs("again")} {
+	for _, dir := range []string{b.Rootfs, b.InRootfs("made"), b.InRootfs("made/here"), b.InRootfs("dev"), b.InRootfs("proc"), b.InRootfs("sys"), b.InRootfs("bound"), b.InRootfs("mapped"), b.InRootfs("again")} {
 		harness.Mkdir(t, dir, 0o755)
 		if err := os.Chown(dir, 100000, 100000); err != nil {
 			t.Fatal(err)
