@@ -29,19 +29,29 @@ STAGE_LDFLAGS := -nostdlib -static -no-pie -s -Wl,--build-id=none -Wl,-z,nosepar
 STAGE_SOURCES := $(sort $(wildcard nsenter/*.c))
 STAGE_MAX_BYTES := 65536
 
-# cgo is for libseccomp only; netgo and osusergo keep glibc's resolver and user database out of a static binary.
+# rt is pure Go: a program with cgo and a C library takes half as long again to start, and rt starts for every command.
 # The commit is stamped by -X: -buildvcs would make the build fail in a clone that another user owns.
-GO_TAGS := netgo osusergo urfave_cli_no_docs
-GO_LDFLAGS := -s -w -linkmode external -extldflags '-static' -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+GO_TAGS := urfave_cli_no_docs
+GO_LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# The filter compiler is a program of its own, embedded in rt: libseccomp is used by cgo, and linked statically.
+# Its .id holds the version of libseccomp that it says it has, and its checksum.
+COMPILER := libcontainer/seccomp/rt-seccomp
+COMPILER_SOURCES := $(filter-out %_test.go,$(wildcard libcontainer/seccomp/compiler/*.go libcontainer/seccomp/wire/*.go))
+COMPILER_LDFLAGS := -s -w -linkmode external -extldflags '-static -Wl,--build-id=none'
+COMPILER_MAX_BYTES := 4194304
+
+# What is embedded, and so has to be there before any Go package is built or tested.
+EMBEDDED := nsenter/stage $(COMPILER) $(COMPILER).id
 
 # Packages whose tests need root and the finished binary; all others are unit tests.
 ROOT_TESTS := /tests/(integration|security|fault)(/|$$)
 GOTESTFLAGS ?=
 
 .PHONY: rt
-rt: nsenter/stage ## build the static binary, with the stage embedded
+rt: $(EMBEDDED) ## build the static binary, with the stage and the filter compiler embedded
 	@build/deps --check build
-	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -tags '$(GO_TAGS)' -ldflags "$(GO_LDFLAGS)" -o rt .
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags '$(GO_TAGS)' -ldflags "$(GO_LDFLAGS)" -o rt .
 	@build/check-binary rt
 
 nsenter/stage: $(STAGE_SOURCES) $(wildcard nsenter/*.h) Makefile
@@ -50,6 +60,15 @@ nsenter/stage: $(STAGE_SOURCES) $(wildcard nsenter/*.h) Makefile
 	@size=$$(wc -c <$@.new); if [ "$$size" -gt $(STAGE_MAX_BYTES) ]; then \
 		rm -f $@.new; echo "$@: $$size bytes, more than $(STAGE_MAX_BYTES)" >&2; exit 1; fi
 	@mv $@.new $@
+
+$(COMPILER) $(COMPILER).id &: $(COMPILER_SOURCES) go.mod go.sum Makefile
+	@build/deps --check build
+	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -ldflags "$(COMPILER_LDFLAGS)" -o $(COMPILER).new ./libcontainer/seccomp/compiler
+	@build/check-binary $(COMPILER).new
+	@size=$$(wc -c <$(COMPILER).new); if [ "$$size" -gt $(COMPILER_MAX_BYTES) ]; then \
+		rm -f $(COMPILER).new; echo "$(COMPILER): $$size bytes, more than $(COMPILER_MAX_BYTES)" >&2; exit 1; fi
+	@set -e; version=$$($(COMPILER).new --version); sum=$$(sha256sum $(COMPILER).new); \
+		mv $(COMPILER).new $(COMPILER); printf '%s %s' "$$version" "$${sum%% *}" >$(COMPILER).id
 
 .PHONY: demo
 demo: ## run a container step by step and show it (root; installs what is missing)
@@ -63,7 +82,7 @@ test: ## run all tests that this machine can run (root-only ones as root; instal
 	@$(MAKE) --no-print-directory rt unit integration conformance
 
 .PHONY: unit
-unit: nsenter/stage ## run the tests that need neither root nor the binary
+unit: $(EMBEDDED) ## run the tests that need neither root nor the binary
 	$(GO) test $(GOTESTFLAGS) $$($(GO) list ./... | grep -Ev '$(ROOT_TESTS)')
 
 .PHONY: stage-test
@@ -95,7 +114,7 @@ bench: ## measure rt against crun and runc (root; installs what is missing; BENC
 	$(GO) run ./tests/bench --rt ./rt --json build/bench.json $(BENCHFLAGS)
 
 .PHONY: lint
-lint: nsenter/stage ## check format, vet, static analysis, sizes, import direction
+lint: $(EMBEDDED) ## check format, vet, static analysis, sizes, import direction
 	@build/deps build lint
 	@STAGE_CFLAGS='$(STAGE_CFLAGS)' tests/lint/run
 
@@ -120,7 +139,7 @@ install: ## install binary, man pages and completions below DESTDIR and PREFIX
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf rt nsenter/stage nsenter/stage.new build/bin build/fuzz build/*.json
+	rm -rf rt nsenter/stage nsenter/stage.new $(COMPILER) $(COMPILER).new $(COMPILER).id build/bin build/fuzz build/*.json
 
 .PHONY: deps
 deps: ## install what a fresh Debian machine with Go, gcc and make lacks (root)

@@ -14,6 +14,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/seccomp/wire"
 )
 
 // request is what the test binary, started again, does under a filter: it makes system calls and prints their
@@ -34,6 +36,9 @@ type call struct {
 const requestVariable = "RT_TEST_SECCOMP_REQUEST"
 
 func TestMain(m *testing.M) {
+	if mark := os.Getenv(orphanVariable); mark != "" {
+		leaveOrphan(mark)
+	}
 	text := os.Getenv(requestVariable)
 	if text == "" {
 		os.Exit(m.Run())
@@ -51,7 +56,7 @@ func TestMain(m *testing.M) {
 func serve(r request) {
 	runtime.LockOSThread()
 	result := make([]uint32, len(r.Calls)+1)
-	program := syscall.SockFprog{Len: uint16(len(r.Program) / instructionBytes), Filter: (*syscall.SockFilter)(unsafe.Pointer(&r.Program[0]))}
+	program := syscall.SockFprog{Len: uint16(len(r.Program) / wire.InstructionBytes), Filter: (*syscall.SockFilter)(unsafe.Pointer(&r.Program[0]))}
 	var path *byte
 	var argv, envp []*byte
 	if r.Execute != nil {

@@ -5,9 +5,9 @@ package seccomp
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	libseccomp "github.com/seccomp/libseccomp-golang"
 )
 
 const (
@@ -29,7 +29,7 @@ func Check(s *specs.LinuxSeccomp) error {
 		return fmt.Errorf("linux.seccomp.%w", err)
 	}
 	for i, name := range s.Architectures {
-		if _, ok := archByName(name); !ok {
+		if !slices.Contains(Architectures(), name) {
 			return fmt.Errorf("linux.seccomp.architectures[%d]: %q is unknown", i, name)
 		}
 	}
@@ -68,7 +68,7 @@ func checkRule(rule *specs.LinuxSyscall) error {
 		if arg.Index >= argumentCount {
 			return fmt.Errorf("args[%d].index: %d is not in the range 0 to %d", i, arg.Index, argumentCount-1)
 		}
-		if operator(arg.Op) == libseccomp.CompareInvalid {
+		if !slices.Contains(Operators(), arg.Op) {
 			return fmt.Errorf("args[%d].op: %q is unknown", i, arg.Op)
 		}
 	}
@@ -78,16 +78,16 @@ func checkRule(rule *specs.LinuxSyscall) error {
 // checkAction checks an action and its error number, whose names in the configuration are given.
 func checkAction(name specs.LinuxSeccompAction, errno *uint, actionField, errnoField string) error {
 	limit := uint(0)
-	switch act := action(name); {
+	switch {
 	case name == "":
 		return fmt.Errorf("%s: missing", actionField)
 	case name == specs.ActNotify:
 		return fmt.Errorf("%s: SCMP_ACT_NOTIFY is not supported", actionField)
-	case act == libseccomp.ActInvalid:
+	case !slices.Contains(Actions(), name):
 		return fmt.Errorf("%s: %q is unknown", actionField, name)
-	case act == libseccomp.ActErrno:
+	case name == specs.ActErrno:
 		limit = maxErrno
-	case act == libseccomp.ActTrace:
+	case name == specs.ActTrace:
 		limit = math.MaxUint16
 	case errno != nil:
 		return fmt.Errorf("%s: set for %s, which returns none (only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do)", errnoField, name)

@@ -2,12 +2,7 @@
 
 package seccomp
 
-import (
-	"fmt"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-	libseccomp "github.com/seccomp/libseccomp-golang"
-)
+import specs "github.com/opencontainers/runtime-spec/specs-go"
 
 // Actions returns the actions that a configuration may use.
 func Actions() []specs.LinuxSeccompAction {
@@ -15,27 +10,6 @@ func Actions() []specs.LinuxSeccompAction {
 		specs.ActAllow, specs.ActErrno, specs.ActKill, specs.ActKillProcess,
 		specs.ActKillThread, specs.ActLog, specs.ActTrace, specs.ActTrap,
 	}
-}
-
-// action returns libseccomp's value for an action, ActInvalid if there is none.
-func action(name specs.LinuxSeccompAction) libseccomp.ScmpAction {
-	switch name {
-	case specs.ActAllow:
-		return libseccomp.ActAllow
-	case specs.ActErrno:
-		return libseccomp.ActErrno
-	case specs.ActKill, specs.ActKillThread:
-		return libseccomp.ActKillThread
-	case specs.ActKillProcess:
-		return libseccomp.ActKillProcess
-	case specs.ActLog:
-		return libseccomp.ActLog
-	case specs.ActTrace:
-		return libseccomp.ActTrace
-	case specs.ActTrap:
-		return libseccomp.ActTrap
-	}
-	return libseccomp.ActInvalid
 }
 
 // Operators returns the operators of conditions.
@@ -46,30 +20,14 @@ func Operators() []specs.LinuxSeccompOperator {
 	}
 }
 
-// operator returns libseccomp's value for an operator, CompareInvalid if there is none. For SCMP_CMP_MASKED_EQ,
-// value is the mask and valueTwo what the masked argument must equal.
-func operator(name specs.LinuxSeccompOperator) libseccomp.ScmpCompareOp {
-	switch name {
-	case specs.OpEqualTo:
-		return libseccomp.CompareEqual
-	case specs.OpGreaterEqual:
-		return libseccomp.CompareGreaterEqual
-	case specs.OpGreaterThan:
-		return libseccomp.CompareGreater
-	case specs.OpLessEqual:
-		return libseccomp.CompareLessOrEqual
-	case specs.OpLessThan:
-		return libseccomp.CompareLess
-	case specs.OpMaskedEqual:
-		return libseccomp.CompareMaskedEqual
-	case specs.OpNotEqual:
-		return libseccomp.CompareNotEqual
+// Architectures returns the names of the architectures that a configuration may name. Those that the library is
+// too old for are refused when a filter is compiled.
+func Architectures() []specs.Arch {
+	return []specs.Arch{
+		specs.ArchX86, specs.ArchX86_64, specs.ArchX32, specs.ArchARM, specs.ArchAARCH64,
+		specs.ArchMIPS, specs.ArchMIPS64, specs.ArchMIPS64N32, specs.ArchMIPSEL, specs.ArchMIPSEL64, specs.ArchMIPSEL64N32,
+		specs.ArchPPC, specs.ArchPPC64, specs.ArchPPC64LE, specs.ArchS390, specs.ArchS390X,
+		specs.ArchPARISC, specs.ArchPARISC64, specs.ArchRISCV64, specs.ArchLOONGARCH64,
+		specs.ArchM68K, specs.ArchSH, specs.ArchSHEB,
 	}
-	return libseccomp.CompareInvalid
-}
-
-// Version returns the version of libseccomp: "2.5.4".
-func Version() string {
-	major, minor, micro := libseccomp.GetLibraryVersion()
-	return fmt.Sprintf("%d.%d.%d", major, minor, micro)
 }

@@ -3,132 +3,19 @@
 package seccomp
 
 import (
-	"encoding/binary"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	libseccomp "github.com/seccomp/libseccomp-golang"
 	"golang.org/x/sys/unix"
 )
-
-// answer interprets a program for one system call. It knows the instructions that filters without conditions on
-// arguments consist of.
-func answer(t *testing.T, program []byte, audit, number uint32) uint32 {
-	t.Helper()
-	var accumulator uint32
-	for at := 0; at >= 0 && (at+1)*instructionBytes <= len(program); at++ {
-		in := program[at*instructionBytes:]
-		code, k := binary.NativeEndian.Uint16(in), binary.NativeEndian.Uint32(in[4:])
-		holds := false
-		switch code {
-		case unix.BPF_LD | unix.BPF_W | unix.BPF_ABS:
-			accumulator = map[uint32]uint32{numberOffset: number, archOffset: audit}[k]
-			continue
-		case unix.BPF_RET | unix.BPF_K:
-			return k
-		case unix.BPF_JMP | unix.BPF_JA:
-			at += int(k)
-			continue
-		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K:
-			holds = accumulator == k
-		case unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K:
-			holds = accumulator > k
-		case unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K:
-			holds = accumulator >= k
-		default:
-			t.Fatalf("instruction %d has code %#x", at, code)
-		}
-		if holds {
-			at += int(in[2])
-		} else {
-			at += int(in[3])
-		}
-	}
-	t.Fatal("the program has no end")
-	return 0
-}
-
-func TestNewerCallsOnEachArchitecture(t *testing.T) {
-	const (
-		enosys = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
-		eperm  = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
-		allow  = unix.SECCOMP_RET_ALLOW
-		kill   = unix.SECCOMP_RET_KILL_THREAD
-	)
-	profile := newerProfile()
-	profile.Syscalls = append(profile.Syscalls, specs.LinuxSyscall{Names: []string{"set_tls"}, Action: specs.ActAllow})
-	all, err := Compile(profile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	profile.Architectures = nil
-	native, err := Compile(profile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name          string
-		program       []byte
-		audit, number uint32
-		want          uint32
-	}{
-		{"x86-64 newest", all.Program, unix.AUDIT_ARCH_X86_64, 437, allow},
-		{"x86-64 newer", all.Program, unix.AUDIT_ARCH_X86_64, 438, enosys},
-		{"x86-64 last", all.Program, unix.AUDIT_ARCH_X86_64, x32Bit - 1, enosys},
-		{"x32 newest", all.Program, unix.AUDIT_ARCH_X86_64, x32Bit + 437, allow},
-		{"x32 unlisted", all.Program, unix.AUDIT_ARCH_X86_64, x32Bit + 272, eperm},
-		{"x32 own", all.Program, unix.AUDIT_ARCH_X86_64, x32Bit + 520, allow},
-		{"x32 own unlisted", all.Program, unix.AUDIT_ARCH_X86_64, x32Bit + 547, eperm},
-		{"x32 after its own", all.Program, unix.AUDIT_ARCH_X86_64, x32Bit + 548, enosys},
-		{"x32 newer", all.Program, unix.AUDIT_ARCH_X86_64, x32Bit + 438, enosys},
-		{"x86 newest", all.Program, unix.AUDIT_ARCH_I386, 437, allow},
-		{"x86 unlisted", all.Program, unix.AUDIT_ARCH_I386, 310, eperm},
-		{"x86 newer", all.Program, unix.AUDIT_ARCH_I386, 1000, enosys},
-		{"arm newer", all.Program, unix.AUDIT_ARCH_ARM, 438, enosys},
-		{"arm private", all.Program, unix.AUDIT_ARCH_ARM, armPrivate.first + 5, allow},
-		{"arm private unlisted", all.Program, unix.AUDIT_ARCH_ARM, armPrivate.first + 4, eperm},
-		{"aarch64 newer", all.Program, unix.AUDIT_ARCH_AARCH64, 438, enosys},
-		{"foreign architecture", all.Program, unix.AUDIT_ARCH_S390X, 438, kill},
-		{"native only: newer", native.Program, unix.AUDIT_ARCH_X86_64, 438, enosys},
-		{"native only: x32", native.Program, unix.AUDIT_ARCH_X86_64, x32Bit + 438, kill},
-		{"native only: x86", native.Program, unix.AUDIT_ARCH_I386, 438, kill},
-	} {
-		if got := answer(t, c.program, c.audit, c.number); got != c.want {
-			t.Errorf("%s: %#x, want %#x", c.name, got, c.want)
-		}
-	}
-}
-
-// TestAuditArchitectures compares the table with libseccomp: a filter that kills everything on an architecture
-// other than the native one answers differently from one without it.
-func TestAuditArchitectures(t *testing.T) {
-	native, err := libseccomp.GetNativeArch()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range arches() {
-		filter, err := Compile(&specs.LinuxSeccomp{
-			DefaultAction: specs.ActLog, Architectures: []specs.Arch{a.name},
-			Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: specs.ActTrap}},
-		})
-		if err != nil {
-			if a.lib == native || !strings.Contains(err.Error(), "add architecture "+string(a.name)) {
-				t.Errorf("%s: %v", a.name, err)
-			}
-			t.Logf("%s: not compiled by libseccomp %s here: %v", a.name, Version(), err)
-			continue
-		}
-		read, err := libseccomp.GetSyscallFromNameByArch("read", a.lib)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := answer(t, filter.Program, a.audit, uint32(read)); got != unix.SECCOMP_RET_TRAP {
-			t.Errorf("%s: %#x", a.name, got)
-		}
-	}
-}
 
 func TestFlags(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -159,27 +46,6 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestUnknownNamesAreSkipped(t *testing.T) {
-	filter, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{
-		allow("no_such_call", "read"), allow("no_such_call", "read", "nor_this"),
-	}})
-	if err != nil || !slices.Equal(filter.Skipped, []string{"no_such_call", "nor_this"}) {
-		t.Errorf("skipped %q, %v", filter.Skipped, err)
-	}
-}
-
-func TestContradictingRules(t *testing.T) {
-	args := []specs.LinuxSeccompArg{{Op: specs.OpEqualTo, Value: 5}}
-	_, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActKill, Syscalls: []specs.LinuxSyscall{
-		{Names: []string{"chdir"}, Action: specs.ActErrno, Args: args},
-		{Names: []string{"chdir"}, Action: specs.ActErrno, Args: args},
-		{Names: []string{"chdir"}, Action: specs.ActAllow, Args: args},
-	}})
-	if err == nil || !strings.Contains(err.Error(), `linux.seccomp.syscalls[2]: add rule for "chdir": file exists (another rule`) {
-		t.Errorf("%v", err)
-	}
-}
-
 func TestNoConfiguration(t *testing.T) {
 	if filter, err := Compile(nil); err != nil || filter.Program != nil || filter.Flags != 0 {
 		t.Errorf("%+v, %v", filter, err)
@@ -190,25 +56,6 @@ func TestMixedEndiannessIsRefused(t *testing.T) {
 	_, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchS390X}})
 	if err == nil || !strings.Contains(err.Error(), "linux.seccomp: add architecture SCMP_ARCH_S390X: ") {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestTablesAreComplete(t *testing.T) {
-	for _, name := range Actions() {
-		if action(name) == libseccomp.ActInvalid {
-			t.Errorf("action %s", name)
-		}
-	}
-	for _, name := range Operators() {
-		if operator(name) == libseccomp.CompareInvalid {
-			t.Errorf("operator %s", name)
-		}
-	}
-	if n := len(Architectures()); n != 23 {
-		t.Errorf("%d architectures", n)
-	}
-	if v := Version(); strings.Count(v, ".") != 2 {
-		t.Errorf("version %q", v)
 	}
 }
 
@@ -254,30 +101,103 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// largeProfile allows nearly everything on three architectures, as engines' default profiles do.
-func largeProfile() *specs.LinuxSeccomp {
-	s := newerProfile()
-	for n := libseccomp.ScmpSyscall(0); n < 450; n++ {
-		if name, err := n.GetName(); err == nil && n%10 != 9 {
-			s.Syscalls[1].Names = append(s.Syscalls[1].Names, name)
+func TestLargeProfileIsLoaded(t *testing.T) {
+	got := errnos(t, largeProfile(t), on(unix.SYS_USERFAULTFD), on(unix.SYS_GETPID), on(unix.SYS_LSTAT), on(unix.SYS_CLONE3),
+		on(unix.SYS_SOCKET, 40, 0, 0), on(unix.SYS_PERSONALITY, 1), on(unix.SYS_PERSONALITY, 0xffffffff), on(1000))
+	wantErrno(t, "userfaultfd is not in the profile", got[0], unix.EPERM)
+	wantErrno(t, "getpid", got[1], 0)
+	wantErrno(t, "lstat", got[2], unix.EFAULT)
+	wantErrno(t, "errnoRet of clone3", got[3], unix.ENOSYS)
+	wantErrno(t, "a family that no rule names", got[4], unix.EPERM)
+	wantErrno(t, "a personality that no rule names", got[5], unix.EPERM)
+	wantErrno(t, "a personality of a rule", got[6], 0)
+	wantErrno(t, "1000", got[7], unix.ENOSYS)
+}
+
+func TestUnknownNamesAreSkipped(t *testing.T) {
+	filter, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{
+		allow("no_such_call", "read"), allow("no_such_call", "read", "nor_this"),
+	}})
+	if err != nil || !slices.Equal(filter.Skipped, []string{"no_such_call", "nor_this"}) {
+		t.Errorf("skipped %q, %v", filter.Skipped, err)
+	}
+}
+
+func TestContradictingRules(t *testing.T) {
+	args := []specs.LinuxSeccompArg{{Op: specs.OpEqualTo, Value: 5}}
+	_, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActKill, Syscalls: []specs.LinuxSyscall{
+		{Names: []string{"chdir"}, Action: specs.ActErrno, Args: args},
+		{Names: []string{"chdir"}, Action: specs.ActErrno, Args: args},
+		{Names: []string{"chdir"}, Action: specs.ActAllow, Args: args},
+	}})
+	if err == nil || !strings.Contains(err.Error(), `linux.seccomp.syscalls[2]: add rule for "chdir": file exists (another rule`) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestTheCompilerKnowsAllWords compiles each word that Check lets through.
+func TestTheCompilerKnowsAllWords(t *testing.T) {
+	for _, name := range Actions() {
+		fallback := specs.ActAllow
+		if name == fallback {
+			fallback = specs.ActErrno
+		}
+		for _, s := range []*specs.LinuxSeccomp{
+			{DefaultAction: name},
+			{DefaultAction: fallback, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: name}}},
+		} {
+			if _, err := Compile(s); err != nil {
+				t.Errorf("action %s: %v", name, err)
+			}
 		}
 	}
-	s.Architectures = []specs.Arch{specs.ArchX86_64, specs.ArchX86, specs.ArchX32}
+	for _, name := range Operators() {
+		rule := specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Op: name, Value: 7}}}
+		if _, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{rule}}); err != nil {
+			t.Errorf("operator %s: %v", name, err)
+		}
+	}
+	for _, name := range Architectures() {
+		_, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{name}})
+		if err != nil && !strings.Contains(err.Error(), "linux.seccomp: add architecture "+string(name)) { // libseccomp says no
+			t.Errorf("architecture %s: %v", name, err)
+		}
+	}
+	if n := len(Architectures()); n != 23 {
+		t.Errorf("%d architectures", n)
+	}
+}
+
+func TestVersionIsThatOfTheCompiler(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rt-seccomp")
+	if err := os.WriteFile(path, binary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(path, "--version").Output()
+	if err != nil || string(said) != Version()+"\n" || strings.Count(Version(), ".") != 2 {
+		t.Errorf("the compiler says %q (%v), rt %q", said, err, Version())
+	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256(binary)); identity != Version()+" "+sum {
+		t.Errorf("rt-seccomp.id is %q, the file's checksum %s (run make)", identity, sum)
+	}
+}
+
+// largeProfile has the size of the default profiles of engines. The bench uses it too.
+func largeProfile(t testing.TB) *specs.LinuxSeccomp {
+	t.Helper()
+	data, err := os.ReadFile("../../tests/bench/seccomp.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(specs.LinuxSeccomp)
+	if err := json.Unmarshal(data, s); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
-func TestLargeProfileIsLoaded(t *testing.T) {
-	got := errnos(t, largeProfile(), on(unix.SYS_GETPID), on(unix.SYS_LSTAT), on(9), on(1000))
-	wantErrno(t, "getpid is not in the profile", got[0], unix.EPERM)
-	if got[1] == unix.EPERM || got[1] == unix.ENOSYS {
-		t.Errorf("lstat: %v", got[1])
-	}
-	wantErrno(t, "mmap is not in the profile", got[2], unix.EPERM)
-	wantErrno(t, "1000", got[3], unix.ENOSYS)
-}
-
 func BenchmarkCompile(b *testing.B) {
-	s := largeProfile()
+	s := largeProfile(b)
 	for b.Loop() {
 		if _, err := Compile(s); err != nil {
 			b.Fatal(err)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package seccomp
+package main
 
 import (
 	"encoding/binary"
@@ -10,6 +10,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/seccomp/wire"
 )
 
 // Offsets in struct seccomp_data (seccomp(2)).
@@ -123,7 +125,7 @@ func jump(comparison uint16, k uint32, yes, no uint8) unix.SockFilter {
 }
 
 func encode(program []unix.SockFilter) []byte {
-	out := make([]byte, 0, len(program)*instructionBytes)
+	out := make([]byte, 0, len(program)*wire.InstructionBytes)
 	for _, in := range program {
 		out = binary.NativeEndian.AppendUint16(out, in.Code)
 		out = append(out, in.Jt, in.Jf)

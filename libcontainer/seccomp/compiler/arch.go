@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package seccomp
+package main
 
 import (
 	"fmt"
@@ -73,17 +73,6 @@ func arches() []arch {
 	}
 }
 
-// Architectures returns the names of the architectures that a configuration may name. Those that the library is
-// too old for are refused when a filter is compiled.
-func Architectures() []specs.Arch {
-	all := arches()
-	names := make([]specs.Arch, len(all))
-	for i := range all {
-		names[i] = all[i].name
-	}
-	return names
-}
-
 func archByName(name specs.Arch) (arch, bool) {
 	return findArch(func(a arch) bool { return a.name == name })
 }
@@ -109,7 +98,10 @@ func filterArches(s *specs.LinuxSeccomp) ([]arch, error) {
 	}
 	list := []arch{own}
 	for _, name := range s.Architectures {
-		a, _ := archByName(name)
+		a, ok := archByName(name)
+		if !ok {
+			return nil, fmt.Errorf("linux.seccomp.architectures: %q is unknown to the filter compiler", name)
+		}
 		if !slices.Contains(list, a) {
 			list = append(list, a)
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package seccomp
+package main
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 
 	libseccomp "github.com/seccomp/libseccomp-golang"
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/seccomp/wire"
 )
 
 // export returns the program of a filter. It goes through a memory file: a pipe would block on a large filter, and
@@ -30,7 +32,7 @@ func export(filter *libseccomp.ScmpFilter) ([]byte, error) {
 	if _, err := file.ReadAt(program, 0); err != nil {
 		return nil, fmt.Errorf("linux.seccomp: read filter: %w", err)
 	}
-	if len(program) == 0 || len(program)%instructionBytes != 0 {
+	if len(program) == 0 || len(program)%wire.InstructionBytes != 0 {
 		return nil, fmt.Errorf("linux.seccomp: libseccomp exported %d bytes", len(program))
 	}
 	return program, nil
