@@ -3,7 +3,6 @@
 package libcontainer
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/rt-oci/rt/libcontainer/cgroup"
 	"github.com/rt-oci/rt/libcontainer/hook"
+	"github.com/rt-oci/rt/libcontainer/lazyjson"
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/spec"
 	"github.com/rt-oci/rt/libcontainer/sys"
@@ -29,7 +29,7 @@ type hookRunner struct {
 
 // state is what a hook reads from its standard input. pid is init's number where the hook runs.
 func (r *hookRunner) state(status specs.ContainerState, pid int) ([]byte, error) {
-	data, err := json.Marshal(specs.State{
+	data, err := lazyjson.Append(nil, &specs.State{
 		Version: specs.Version, ID: r.c.saved.ID, Status: status, Pid: pid,
 		Bundle: r.c.saved.Bundle, Annotations: r.c.saved.Annotations,
 	})

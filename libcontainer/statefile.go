@@ -14,6 +14,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/lazyjson"
 )
 
 // Names in a container's state directory.
@@ -71,8 +73,11 @@ func (c *Container) load() error {
 	}
 	id := c.saved.ID
 	c.saved = savedState{}
-	if err := json.Unmarshal(data, &c.saved); err != nil {
-		return fmt.Errorf("decode %q: %w (delete --force removes the container)", c.file(stateName), err)
+	if !lazyjson.Decode(data, &c.saved) {
+		c.saved = savedState{}
+		if err := json.Unmarshal(data, &c.saved); err != nil {
+			return fmt.Errorf("decode %q: %w (delete --force removes the container)", c.file(stateName), err)
+		}
 	}
 	c.saved.ID = id
 	return nil
@@ -123,9 +128,9 @@ func (c *Container) save() error {
 
 // prepare is the first half of save, commit the second.
 func (c *Container) prepare() error {
-	data, err := json.Marshal(&c.saved)
+	data, err := lazyjson.Append(make([]byte, 0, 2048), &c.saved)
 	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
+		return fmt.Errorf("save state: %w", err)
 	}
 	return writeNew(c.file(stateName)+newSuffix, data, 0o600)
 }

@@ -16,6 +16,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rt-oci/rt/libcontainer/lazyjson"
 )
 
 // Load decodes the bytes of a config.json. Unknown members are ignored, null stands for absent, the
@@ -31,12 +33,15 @@ func Load(data []byte) (*specs.Spec, error) {
 		return nil, errors.New("the file is empty (rt spec writes a default one)")
 	}
 	var d document
-	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, explain(data, err)
-	}
-	if !utf8.Valid(data) {
-		i := invalidUTF8(data)
-		return nil, fmt.Errorf("%s: byte %#02x is not UTF-8", position(data, i), data[i])
+	if !lazyjson.Decode(data, &d) {
+		d = document{}
+		if err := json.Unmarshal(data, &d); err != nil {
+			return nil, explain(data, err)
+		}
+		if !utf8.Valid(data) {
+			i := invalidUTF8(data)
+			return nil, fmt.Errorf("%s: byte %#02x is not UTF-8", position(data, i), data[i])
+		}
 	}
 	if d.Linux == nil {
 		d.Linux = new(specs.Linux)
@@ -44,8 +49,7 @@ func Load(data []byte) (*specs.Spec, error) {
 	return d.spec(), nil
 }
 
-// document has the members of specs.Spec that concern Linux. encoding/json prepares itself for every type that it can
-// reach before it decodes the first byte; without the sections of other platforms that is half the work.
+// document has the members of specs.Spec that concern Linux.
 type document struct {
 	Version     string            `json:"ociVersion"`
 	Process     *specs.Process    `json:"process"`

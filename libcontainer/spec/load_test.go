@@ -4,9 +4,13 @@ package spec
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/rt-oci/rt/libcontainer/lazyjson"
 )
 
 func TestLoadRefuses(t *testing.T) {
@@ -109,7 +113,42 @@ func TestLoadReadsWhatDefaultWrites(t *testing.T) {
 	}
 }
 
-// FuzzLoad checks that whatever is read can be judged, and that every error is one line with a place.
+// sameBothWays fails if the decoder that saves time gives anything but encoding/json does.
+func sameBothWays(t *testing.T, data []byte) bool {
+	t.Helper()
+	var got, want document
+	if !lazyjson.Decode(data, &got) {
+		return false
+	}
+	if err := json.Unmarshal(data, &want); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, want %+v, %v", got, want, err)
+	}
+	return true
+}
+
+// What callers write needs no second decoder.
+func TestUsualConfigsAreDecodedAtOnce(t *testing.T) {
+	texts := map[string][]byte{}
+	files, err := filepath.Glob("../plan/testdata/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no configs", err)
+	}
+	for _, name := range files {
+		if texts[name], err = os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if texts["default"], err = json.Marshal(Default(true, false, 1000, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range texts {
+		if !sameBothWays(t, text) {
+			t.Errorf("%s: given up", name)
+		}
+	}
+}
+
+// FuzzLoad checks that whatever is read can be judged and is what encoding/json reads, and that every error is one line with a place.
 func FuzzLoad(f *testing.F) {
 	for _, s := range []string{
 		"", "null", "[]", "{}", `{"process": {"args": ["sh", 5]}}`, "{\"a\": [1, {\"b\": null}], \"hostname\": {}}",
@@ -126,6 +165,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		sameBothWays(t, data)
 		s, err := Load(data)
 		if err != nil {
 			text := err.Error()

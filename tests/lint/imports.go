@@ -15,7 +15,7 @@ import (
 //
 //	libcontainer/sys   imports nothing of the module
 //	nsenter            imports sys
-//	libcontainer/LEAF  imports sys, and nsenter for the numbers of the wire
+//	libcontainer/LEAF  imports sys, nsenter for the numbers of the wire, and lazyjson, which imports nothing
 //	libcontainer/plan  imports capability besides: a table of names that needs nothing itself
 //	libcontainer/seccomp, and the program in its directory compiler, import libcontainer/seccomp/wire: what they say
 //	                   to each other. Nothing imports the program, which has cgo: rt has none
@@ -39,7 +39,7 @@ func importDirection(s *source) []finding {
 
 // allowedImport tells whether a package directory of the module may import another one.
 func allowedImport(from, to string) bool {
-	const sys, wire, host = "libcontainer/sys", "nsenter", "libcontainer"
+	const sys, wire, host, json = "libcontainer/sys", "nsenter", "libcontainer", "libcontainer/lazyjson"
 	const seccomp, compiler, request = host + "/seccomp", host + "/seccomp/compiler", host + "/seccomp/wire"
 	switch {
 	case strings.HasPrefix(to, "tests/"), to == compiler:
@@ -54,14 +54,14 @@ func allowedImport(from, to string) bool {
 		return to != "."
 	case from == host:
 		return to != "."
-	case from == sys:
+	case from == sys, from == json:
 		return false
 	case from == wire:
 		return to == sys
 	case from == host+"/plan" && to == host+"/capability":
 		return true
 	}
-	return to == sys || to == wire
+	return to == sys || to == wire || to == json
 }
 
 // inModule gives the directory of an imported package of this module.
