@@ -10,7 +10,6 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/rt-oci/rt/libcontainer/cgroup"
 	"github.com/rt-oci/rt/libcontainer/spec"
 )
 
@@ -46,10 +45,8 @@ func (n *creation) checkConfig() error {
 	for _, w := range warnings {
 		n.c.runtime.Log.Warnf("%s", w)
 	}
-	if n.spec.Linux.Resources != nil {
-		if err := cgroup.CheckDeviceRules(n.spec.Linux.Resources.Devices); err != nil {
-			return err
-		}
+	if err := n.checkResources(); err != nil {
+		return err
 	}
 	if err := checkJoined(n.spec); err != nil {
 		return err

@@ -40,6 +40,7 @@ type creation struct {
 	detached bool
 	spec     *specs.Spec
 	config   []byte
+	layout   cgroup.Layout
 	group    *cgroup.Group
 	planned  *plan.Plan
 	stage    *stage

@@ -14,11 +14,8 @@ import (
 // makeCgroup makes the control group. Its paths are saved before it exists, for delete after a rt that was killed; that
 // it is ours, and what may be killed in it, only afterwards: it may turn out to be another container's.
 func (n *creation) makeCgroup() error {
-	layout, err := cgroup.Detect()
-	if err != nil {
-		return err
-	}
-	if n.group, err = layout.Place(n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
+	var err error
+	if n.group, err = n.layout.Place(n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
 		return err
 	}
 	n.c.saved.CgroupPaths = n.group.Paths()
@@ -38,7 +35,53 @@ func (n *creation) makeCgroup() error {
 	if err != nil {
 		return err
 	}
+	if err := n.setLimits(); err != nil {
+		return err
+	}
 	return n.setDevices()
+}
+
+// checkResources refuses limits that no kernel takes, or that the host's version of cgroup has no form for.
+func (n *creation) checkResources() error {
+	var err error
+	if n.layout, err = cgroup.Detect(); err != nil {
+		return err
+	}
+	r := n.spec.Linux.Resources
+	if r == nil {
+		return nil
+	}
+	if err := cgroup.CheckDeviceRules(r.Devices); err != nil {
+		return err
+	}
+	return cgroup.CheckResources(r, n.layout.Version)
+}
+
+// setLimits limits the group before anything is in it: nothing can use more meanwhile, and what the stage itself needs
+// is counted from its beginning.
+func (n *creation) setLimits() error {
+	r := n.spec.Linux.Resources
+	if r == nil {
+		return nil
+	}
+	early := *r
+	if onlyOneProcess(r.Pids) {
+		early.Pids = nil
+	}
+	return n.group.Set(&early)
+}
+
+// setLateLimits sets what leaves no room for the making of the container: the stage may have to fork, and hooks to run.
+func (n *creation) setLateLimits() error {
+	r := n.spec.Linux.Resources
+	if r == nil || !onlyOneProcess(r.Pids) {
+		return nil
+	}
+	return n.group.Set(&specs.LinuxResources{Pids: r.Pids})
+}
+
+func onlyOneProcess(p *specs.LinuxPids) bool {
+	return p != nil && p.Limit != nil && (*p.Limit == 0 || *p.Limit == 1)
 }
 
 // removeCgroup also ends what hooks may have left running in the group.

@@ -142,6 +142,9 @@ func (n *creation) ready() error {
 	if err := applyProcess(n.stage.pid, n.spec.Process); err != nil {
 		return err
 	}
+	if err := n.setLateLimits(); err != nil {
+		return err
+	}
 	return n.finish()
 }
 

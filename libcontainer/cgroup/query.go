@@ -85,7 +85,7 @@ func (g *Group) Frozen() (bool, error) {
 	if m, ok := g.unified(); ok {
 		frozen, err := readKeyed(m.dir, "cgroup.events", "frozen")
 		if err == nil && frozen == 0 {
-			frozen, err = readSwitch(m.dir, "cgroup.freeze")
+			frozen, err = readNumber(m.dir, "cgroup.freeze")
 		}
 		if err != nil && !gone(err) {
 			return false, err
@@ -95,8 +95,8 @@ func (g *Group) Frozen() (bool, error) {
 	return false, nil
 }
 
-// readSwitch returns the number that is all of a file's content.
-func readSwitch(dir, name string) (uint64, error) {
+// readNumber returns the number that is all of a file's content.
+func readNumber(dir, name string) (uint64, error) {
 	content, err := readControl(dir, name)
 	if err != nil {
 		return 0, err

@@ -4,7 +4,6 @@ package spec
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -56,58 +55,23 @@ func (v *validator) resourceRequests() []request {
 	if r == nil {
 		return nil
 	}
+	if m := r.Memory; m != nil && given(m.Kernel, -1, 0) { //nolint:staticcheck // deprecated, still written by callers
+		v.warn("linux.resources.memory.kernel is ignored: memory of the kernel is part of linux.resources.memory.limit")
+	}
 	requests := []request{
 		{"linux.resources.hugepageLimits", len(r.HugepageLimits) > 0},
 		{"linux.resources.rdma", len(r.Rdma) > 0},
 		{"linux.resources.unified", len(r.Unified) > 0},
-	}
-	if r.Pids != nil {
-		requests = append(requests, request{"linux.resources.pids.limit", given(r.Pids.Limit, -1)})
 	}
 	if n := r.Network; n != nil {
 		requests = append(requests,
 			request{"linux.resources.network.classID", given(n.ClassID, 0)},
 			request{"linux.resources.network.priorities", len(n.Priorities) > 0})
 	}
-	if m := r.Memory; m != nil {
-		requests = append(requests, memoryRequests(m)...)
-	}
-	if c := r.CPU; c != nil {
-		requests = append(requests, cpuRequests(c)...)
-	}
 	if b := r.BlockIO; b != nil {
 		requests = append(requests, blockIORequests(b)...)
 	}
 	return requests
-}
-
-// memoryRequests leaves out checkBeforeUpdate, which is about updates alone.
-func memoryRequests(m *specs.LinuxMemory) []request {
-	return []request{
-		{"linux.resources.memory.limit", given(m.Limit, -1)},
-		{"linux.resources.memory.reservation", given(m.Reservation, -1)},
-		{"linux.resources.memory.swap", given(m.Swap, -1)},
-		{"linux.resources.memory.kernel", given(m.Kernel, -1)}, //nolint:staticcheck // deprecated, still refused
-		{"linux.resources.memory.kernelTCP", given(m.KernelTCP, -1)},
-		{"linux.resources.memory.swappiness", given(m.Swappiness, math.MaxUint64)},
-		{"linux.resources.memory.disableOOMKiller", given(m.DisableOOMKiller, false)},
-		{"linux.resources.memory.useHierarchy", given(m.UseHierarchy, true)},
-	}
-}
-
-// cpuRequests takes 0 as callers mean it where 0 is no valid value: not set.
-func cpuRequests(c *specs.LinuxCPU) []request {
-	return []request{
-		{"linux.resources.cpu.shares", given(c.Shares, 0)},
-		{"linux.resources.cpu.quota", given(c.Quota, -1, 0)},
-		{"linux.resources.cpu.burst", given(c.Burst, 0)},
-		{"linux.resources.cpu.period", given(c.Period, 0)},
-		{"linux.resources.cpu.realtimeRuntime", given(c.RealtimeRuntime, 0)},
-		{"linux.resources.cpu.realtimePeriod", given(c.RealtimePeriod, 0)},
-		{"linux.resources.cpu.cpus", c.Cpus != ""},
-		{"linux.resources.cpu.mems", c.Mems != ""},
-		{"linux.resources.cpu.idle", given(c.Idle, 0)},
-	}
 }
 
 func blockIORequests(b *specs.LinuxBlockIO) []request {

@@ -13,12 +13,6 @@ func TestRefuseUnsupported(t *testing.T) {
 	resources := func(change func(*specs.LinuxResources)) func(*specs.Spec) {
 		return func(s *specs.Spec) { change(s.Linux.Resources) }
 	}
-	memory := func(m specs.LinuxMemory) func(*specs.Spec) {
-		return resources(func(r *specs.LinuxResources) { r.Memory = &m })
-	}
-	cpu := func(c specs.LinuxCPU) func(*specs.Spec) {
-		return resources(func(r *specs.LinuxResources) { r.CPU = &c })
-	}
 	blockIO := func(b specs.LinuxBlockIO) func(*specs.Spec) {
 		return resources(func(r *specs.LinuxResources) { r.BlockIO = &b })
 	}
@@ -32,7 +26,6 @@ func TestRefuseUnsupported(t *testing.T) {
 		"linux.memoryPolicy":                          func(s *specs.Spec) { s.Linux.MemoryPolicy = new(specs.LinuxMemoryPolicy) },
 		"linux.seccomp.syscalls with SCMP_ACT_NOTIFY": ruled(specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActNotify}),
 
-		"linux.resources.pids.limit":      resources(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: ptr(int64(0))} }),
 		"linux.resources.hugepageLimits":  resources(func(r *specs.LinuxResources) { r.HugepageLimits = make([]specs.LinuxHugepageLimit, 1) }),
 		"linux.resources.rdma":            resources(func(r *specs.LinuxResources) { r.Rdma = map[string]specs.LinuxRdma{"mlx5_1": {}} }),
 		"linux.resources.unified":         resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{"memory.max": "max"} }),
@@ -40,25 +33,6 @@ func TestRefuseUnsupported(t *testing.T) {
 		"linux.resources.network.priorities": resources(func(r *specs.LinuxResources) {
 			r.Network = &specs.LinuxNetwork{Priorities: make([]specs.LinuxInterfacePriority, 1)}
 		}),
-
-		"linux.resources.memory.limit":            memory(specs.LinuxMemory{Limit: ptr(int64(1 << 30))}),
-		"linux.resources.memory.reservation":      memory(specs.LinuxMemory{Reservation: ptr(int64(0))}),
-		"linux.resources.memory.swap":             memory(specs.LinuxMemory{Swap: ptr(int64(1))}),
-		"linux.resources.memory.kernel":           memory(specs.LinuxMemory{Kernel: ptr(int64(1))}), //nolint:staticcheck // deprecated, still refused
-		"linux.resources.memory.kernelTCP":        memory(specs.LinuxMemory{KernelTCP: ptr(int64(1))}),
-		"linux.resources.memory.swappiness":       memory(specs.LinuxMemory{Swappiness: ptr(uint64(0))}),
-		"linux.resources.memory.disableOOMKiller": memory(specs.LinuxMemory{DisableOOMKiller: ptr(true)}),
-		"linux.resources.memory.useHierarchy":     memory(specs.LinuxMemory{UseHierarchy: ptr(false)}),
-
-		"linux.resources.cpu.shares":          cpu(specs.LinuxCPU{Shares: ptr(uint64(2))}),
-		"linux.resources.cpu.quota":           cpu(specs.LinuxCPU{Quota: ptr(int64(1000))}),
-		"linux.resources.cpu.burst":           cpu(specs.LinuxCPU{Burst: ptr(uint64(1))}),
-		"linux.resources.cpu.period":          cpu(specs.LinuxCPU{Period: ptr(uint64(1))}),
-		"linux.resources.cpu.realtimeRuntime": cpu(specs.LinuxCPU{RealtimeRuntime: ptr(int64(1))}),
-		"linux.resources.cpu.realtimePeriod":  cpu(specs.LinuxCPU{RealtimePeriod: ptr(uint64(1))}),
-		"linux.resources.cpu.cpus":            cpu(specs.LinuxCPU{Cpus: "0"}),
-		"linux.resources.cpu.mems":            cpu(specs.LinuxCPU{Mems: "0"}),
-		"linux.resources.cpu.idle":            cpu(specs.LinuxCPU{Idle: ptr(int64(1))}),
 
 		"linux.resources.blockIO.weight":                  blockIO(specs.LinuxBlockIO{Weight: ptr(uint16(10))}),
 		"linux.resources.blockIO.leafWeight":              blockIO(specs.LinuxBlockIO{LeafWeight: ptr(uint16(10))}),
@@ -70,6 +44,19 @@ func TestRefuseUnsupported(t *testing.T) {
 	} {
 		wantRefusals(t, []refusal{{member, edit, member + ": not supported by this version of rt (remove it)"}})
 	}
+}
+
+// The specification lets a runtime ignore it; there is no such limit any more.
+func TestTheKernelMemoryLimitIsIgnored(t *testing.T) {
+	memory := func(kernel int64) func(*specs.Spec) {
+		return func(s *specs.Spec) {
+			s.Linux.Resources.Memory = &specs.LinuxMemory{Kernel: &kernel} //nolint:staticcheck // deprecated, still written by callers
+		}
+	}
+	wantAcceptances(t, []acceptance{
+		{"a limit", memory(1 << 20), []string{"linux.resources.memory.kernel is ignored: memory of the kernel is part of linux.resources.memory.limit"}},
+		{"none", memory(-1), nil},
+	})
 }
 
 // TestAcceptWhatAsksForNothing has the objects that callers write without meaning a limit.

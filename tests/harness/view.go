@@ -4,6 +4,9 @@ package harness
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +27,19 @@ func IsCgroup2(path string) bool {
 func HasCgroup1() bool {
 	_, err := os.Stat(cgroupRoot + "/memory/cgroup.procs")
 	return err == nil
+}
+
+// HasController says that a v1 hierarchy of this machine has a controller, or that it is a cgroup v2 machine that does.
+func HasController(name string) bool {
+	if HasCgroup1() {
+		_, err := os.Stat(filepath.Join(cgroupRoot, name, "cgroup.procs"))
+		return err == nil
+	}
+	if name == "blkio" {
+		name = "io"
+	}
+	offered, _ := os.ReadFile(cgroupRoot + "/cgroup.controllers")
+	return slices.Contains(strings.Fields(string(offered)), name)
 }
 
 // InV2View returns a command that runs cmd where /sys/fs/cgroup is a cgroup v2 hierarchy and nothing else is mounted

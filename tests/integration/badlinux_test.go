@@ -142,9 +142,6 @@ func TestALimitThatIsNotSupportedIsRefused(t *testing.T) {
 		return edit(func(s *specs.Spec) { change(s.Linux.Resources) })
 	}
 	wantRefused(t, []badInput{
-		{"memory", resources(func(r *specs.LinuxResources) { r.Memory = &specs.LinuxMemory{Limit: pointer(int64(1 << 26))} }), []string{"linux.resources.memory"}},
-		{"pids", resources(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: pointer(int64(10))} }), []string{"linux.resources.pids"}},
-		{"cpu", resources(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Shares: pointer(uint64(10))} }), []string{"linux.resources.cpu"}},
 		{"unified", resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{"pids.max": "10"} }), []string{"linux.resources.unified"}},
 	})
 }
