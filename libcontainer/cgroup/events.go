@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Event is what a Watch has seen.
+type Event int
+
+const (
+	NoEvent  Event = iota // the time was up
+	OOMEvent              // the group has run out of memory
+	EndEvent              // no process is left in the group, or it was removed
+)
+
+// Watch tells what happens in a group from the moment on at which it was made. It holds files of the group open, so that
+// it can't be deceived by another group of the same name, and does not keep the group from being removed.
+//
+// Sources: cgroup-v2.rst, "[Un]populated Notification" and "Memory Interface Files" (a changed memory.events and
+// cgroup.events wake who polls them); admin-guide/cgroup-v1/memory.rst, "OOM Control" (an eventfd that is registered by
+// cgroup.event_control).
+type Watch struct {
+	group      *Group
+	populated  *os.File // cgroup.events; nil on pure v1
+	memory     *os.File // memory.events (v2) or memory.oom_control (v1); nil without a memory controller
+	oomCounter int      // eventfd of v1, or -1
+	kills      uint64   // oom_kill of memory.events
+	process    int      // pidfd of one member, while there is no file that tells the end of all; or -1
+}
+
+// Watch begins to watch the group. A group without a memory controller has no OOM events; that is no error. A group
+// that is gone is ErrRemoved.
+func (g *Group) Watch() (*Watch, error) {
+	w := &Watch{group: g, oomCounter: -1, process: -1}
+	err := w.openFiles()
+	if err == nil {
+		return w, nil
+	}
+	w.Close()
+	if gone(err) {
+		err = ErrRemoved
+	}
+	return nil, fmt.Errorf("watch control group: %w", err)
+}
+
+func (w *Watch) openFiles() (err error) {
+	unified, hasUnified := w.group.unified()
+	if hasUnified {
+		if w.populated, err = open(unified.dir+"/cgroup.events", unix.O_RDONLY); err != nil {
+			return err
+		}
+	}
+	if m, ok := w.group.controller("memory"); ok {
+		return w.registerOOM(m.dir)
+	}
+	if !hasUnified {
+		return nil
+	}
+	w.memory, err = open(unified.dir+"/memory.events", unix.O_RDONLY)
+	if gone(err) {
+		return nil
+	}
+	if err == nil {
+		w.kills, err = w.readKills()
+	}
+	return err
+}
+
+// registerOOM has the v1 kernel add 1 to an eventfd for each time that the group, or one above it, is out of memory.
+func (w *Watch) registerOOM(dir string) (err error) {
+	if w.memory, err = open(filepath.Join(dir, "memory.oom_control"), unix.O_RDONLY); err != nil {
+		return err
+	}
+	if w.oomCounter, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	pair := strconv.Itoa(w.oomCounter) + " " + strconv.Itoa(int(w.memory.Fd()))
+	return writeControl(dir, "cgroup.event_control", pair)
+}
+
+// Close ends the watch.
+func (w *Watch) Close() {
+	for _, f := range []*os.File{w.populated, w.memory} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	for _, fd := range []int{w.oomCounter, w.process} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// Next waits for the next event, at most until end. Kills that come together may be one event. After EndEvent there is
+// nothing more to come.
+func (w *Watch) Next(end time.Time) (Event, error) {
+	for {
+		oom, err := w.outOfMemory()
+		if oom || err != nil {
+			return OOMEvent, err
+		}
+		ended, err := w.ended()
+		if err == nil && ended {
+			// The last process may have been killed between the two looks: it is counted before it dies.
+			if oom, err = w.outOfMemory(); oom {
+				return OOMEvent, err
+			}
+			return EndEvent, err
+		}
+		if err != nil {
+			return NoEvent, err
+		}
+		woken, err := pollAny(w.pollList(), end)
+		if err != nil || !woken {
+			return NoEvent, err
+		}
+	}
+}
+
+// pollList returns what to wait for. What happened since it was looked at last wakes as well.
+func (w *Watch) pollList() []unix.PollFd {
+	var fds []unix.PollFd
+	if w.populated != nil {
+		fds = append(fds, unix.PollFd{Fd: int32(w.populated.Fd()), Events: unix.POLLPRI})
+	}
+	if w.process >= 0 {
+		fds = append(fds, unix.PollFd{Fd: int32(w.process), Events: unix.POLLIN})
+	}
+	switch {
+	case w.oomCounter >= 0:
+		fds = append(fds, unix.PollFd{Fd: int32(w.oomCounter), Events: unix.POLLIN})
+	case w.memory != nil:
+		fds = append(fds, unix.PollFd{Fd: int32(w.memory.Fd()), Events: unix.POLLPRI})
+	}
+	return fds
+}
+
+// outOfMemory tells whether there was an OOM event since it was asked last.
+func (w *Watch) outOfMemory() (bool, error) {
+	if w.oomCounter >= 0 {
+		return w.outOfMemoryV1()
+	}
+	if w.memory == nil {
+		return false, nil
+	}
+	kills, err := w.readKills()
+	if err != nil {
+		if gone(err) {
+			err = nil
+		}
+		return false, err
+	}
+	more := kills > w.kills
+	w.kills = kills
+	return more, nil
+}
+
+func (w *Watch) outOfMemoryV1() (bool, error) {
+	var count [8]byte
+	_, err := unix.Read(w.oomCounter, count[:])
+	if errors.Is(err, unix.EAGAIN) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read eventfd: %w", err)
+	}
+	events := binary.NativeEndian.Uint64(count[:])
+	// When the group is removed the kernel adds 1 as well.
+	if _, err := preadControl(w.memory); gone(err) {
+		events--
+	}
+	return events > 0, nil
+}
+
+// readKills reads how many processes the kernel has killed for lack of memory, groups below included.
+func (w *Watch) readKills() (uint64, error) {
+	content, err := preadControl(w.memory)
+	if err != nil {
+		return 0, err
+	}
+	return keyed(content, "oom_kill")
+}
+
+// ended tells whether no process is left.
+func (w *Watch) ended() (bool, error) {
+	if w.populated == nil {
+		return w.noMember()
+	}
+	content, err := preadControl(w.populated)
+	var populated uint64
+	if err == nil {
+		populated, err = keyed(content, "populated")
+	}
+	switch {
+	case err != nil && !gone(err):
+		return false, err
+	case err == nil && populated != 0:
+		return false, nil
+	case w.group.Version() == V2:
+		return true, nil
+	}
+	// In a hybrid somebody may have moved the processes in the unified tree alone: v1 groups have the last word.
+	w.populated.Close()
+	w.populated = nil
+	return w.noMember()
+}
+
+// noMember tells whether the group is empty where no file says so. It holds a pidfd of one member: as long as that
+// lives the group is not empty.
+func (w *Watch) noMember() (bool, error) {
+	for {
+		if w.process >= 0 {
+			exited, err := poll(w.process, unix.POLLIN, time.Time{})
+			if err != nil || !exited {
+				return false, err
+			}
+			unix.Close(w.process)
+			w.process = -1
+		}
+		pids, err := w.group.Processes()
+		if err != nil || len(pids) == 0 {
+			return err == nil, err
+		}
+		if err := w.pinOne(pids); err != nil {
+			return false, err
+		}
+		if w.process < 0 {
+			// Listed, but no longer there: on their last way out, of which no event tells.
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func (w *Watch) pinOne(pids []int) error {
+	for _, pid := range pids {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err == nil {
+			w.process = fd
+			return nil
+		}
+		// EINVAL: the number is that of a thread by now.
+		if !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("pidfd_open %d: %w", pid, err)
+		}
+	}
+	return nil
+}
+
+// preadControl reads a short control file from its beginning, which also makes it silent for poll(2) until it changes.
+func preadControl(f *os.File) (string, error) {
+	var buffer [1024]byte
+	for {
+		n, err := unix.Pread(int(f.Fd()), buffer[:], 0)
+		switch {
+		case err == nil:
+			return string(buffer[:n]), nil
+		case !errors.Is(err, unix.EINTR):
+			return "", fmt.Errorf("read %q: %w", f.Name(), err)
+		}
+	}
+}
+
+// pollAny waits until something happens on one of the descriptors, at most until end. False: the time was up.
+func pollAny(fds []unix.PollFd, end time.Time) (bool, error) {
+	for {
+		remaining := max(0, time.Until(end))
+		timeout := unix.NsecToTimespec(int64(remaining))
+		n, err := unix.Ppoll(fds, &timeout, nil)
+		switch {
+		case err == nil:
+			return n > 0, nil
+		case !errors.Is(err, unix.EINTR):
+			return false, fmt.Errorf("ppoll: %w", err)
+		}
+	}
+}

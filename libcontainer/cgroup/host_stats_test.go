@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func hostStats(t *testing.T, g *Group) *Stats {
+	t.Helper()
+	s, err := g.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestHostStatsCount(t *testing.T) {
+	g := createdGroup(t)
+	before := hostStats(t, g)
+	if before.Pids.Current != 0 {
+		t.Errorf("an empty group has %d tasks", before.Pids.Current)
+	}
+	// Shell arithmetic needs the processor, its variable memory; there are two processes then.
+	startInGroup(t, g, "sleep 1000 >&- & x=$(head -c 4000000 /dev/zero | tr '\\0' x); for ((i = 0; i < 100000; i++)); do :; done; echo; exec >&-; wait")
+	after := hostStats(t, g)
+	if after.Pids.Current != 2 {
+		t.Errorf("%d tasks, want 2", after.Pids.Current)
+	}
+	if used := after.CPU.Usage.Total - before.CPU.Usage.Total; used < uint64(20*time.Millisecond) || used > uint64(time.Minute) {
+		t.Errorf("processor time %v", time.Duration(used))
+	}
+	if after.CPU.Usage.User == 0 {
+		t.Error("no processor time in user mode")
+	}
+	_, v1 := g.controller("memory")
+	files, err := filepath.Glob(g.members[0].dir + "/memory.current")
+	switch {
+	case v1 || err == nil && len(files) > 0:
+		if got := after.Memory.Usage.Usage; got < 4000000 || got > 1<<30 || after.Memory.Usage.Max < got {
+			t.Errorf("memory: %+v", after.Memory.Usage)
+		}
+		if !Unlimited(after.Memory.Usage.Limit) {
+			t.Errorf("limit of memory: %d, want none", after.Memory.Usage.Limit)
+		}
+	case after.Memory != nil && after.Memory.Usage != nil:
+		t.Errorf("memory without a controller: %+v", after.Memory.Usage)
+	}
+	if err := g.Kill(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Remove(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Stats(); !errors.Is(err, ErrRemoved) {
+		t.Errorf("counters of a removed group: %v", err)
+	}
+	if _, err := g.Watch(); !errors.Is(err, ErrRemoved) {
+		t.Errorf("watch of a removed group: %v", err)
+	}
+}
+
+func TestHostPressureIsThatOfTheUnifiedTree(t *testing.T) {
+	g := createdGroup(t)
+	m, ok := g.unified()
+	want := false
+	if ok {
+		_, err := readControl(m.dir, "cpu.pressure")
+		want = err == nil
+	}
+	s := hostStats(t, g)
+	if got := s.CPU.PSI != nil && s.Memory.PSI != nil && s.Blkio.PSI != nil; got != want {
+		t.Errorf("pressure: got %v, want %v", got, want)
+	}
+}
+
+func TestHostHugetlbHasTheSizesOfTheMachine(t *testing.T) {
+	g := createdGroup(t)
+	var want []string
+	for _, m := range g.members {
+		files, _ := filepath.Glob(m.dir + "/hugetlb.*.rsvd.m*") // rsvd.max, rsvd.max_usage_in_bytes
+		want = append(want, files...)
+	}
+	if got := len(hostStats(t, g).Hugetlb); got != len(want) {
+		t.Errorf("%d sizes, want %d: %q", got, len(want), want)
+	}
+}
+
+// nextEvents collects the events until the watch ends or the time is up.
+func nextEvents(t *testing.T, w *Watch, patience time.Duration) []Event {
+	t.Helper()
+	var events []Event
+	for end := time.Now().Add(patience); ; {
+		e, err := w.Next(end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, e)
+		if e != OOMEvent {
+			return events
+		}
+	}
+}
+
+func TestHostWatchEndsWithTheLastProcess(t *testing.T) {
+	for name, script := range map[string]string{
+		"one":        "echo; exec sleep 1000",
+		"with heirs": "sleep 1000 >&- & sleep 1000 >&- & echo; exec sleep 0.1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := createdGroup(t)
+			startInGroup(t, g, script)
+			w, err := g.Watch()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			if got := nextEvents(t, w, 200*time.Millisecond); !slices.Equal(got, []Event{NoEvent}) {
+				t.Fatalf("got %v while processes live", got)
+			}
+			if err := g.Kill(unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if got := nextEvents(t, w, 10*time.Second); !slices.Equal(got, []Event{EndEvent}) {
+				t.Errorf("got %v after the end", got)
+			}
+			if err := g.Remove(5 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if got := nextEvents(t, w, 10*time.Second); !slices.Equal(got, []Event{EndEvent}) {
+				t.Errorf("got %v after the removal", got)
+			}
+		})
+	}
+}
+
+// Who moves the processes in the unified tree of a hybrid does not end the container.
+func TestHostWatchOfAHybridBelievesTheV1Groups(t *testing.T) {
+	g := createdGroup(t)
+	if g.Version() != Hybrid {
+		t.Skip("this view of the control groups is no hybrid")
+	}
+	startInGroup(t, g, "echo; exec sleep 1000")
+	w, err := g.Watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	pids, err := g.Processes()
+	if err != nil || len(pids) != 1 {
+		t.Fatalf("processes %v, %v", pids, err)
+	}
+	m, _ := g.unified()
+	if err := writeControl(filepath.Dir(m.dir), "cgroup.procs", strconv.Itoa(pids[0])); err != nil {
+		t.Fatal(err)
+	}
+	if got := nextEvents(t, w, 100*time.Millisecond); !slices.Equal(got, []Event{NoEvent}) {
+		t.Errorf("got %v after the move", got)
+	}
+	if err := unix.Kill(pids[0], unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if got := nextEvents(t, w, 10*time.Second); !slices.Equal(got, []Event{EndEvent}) {
+		t.Errorf("got %v after the end", got)
+	}
+}
+
+// memoryLimit limits the memory of a group, or skips the test where no group can be limited.
+func memoryLimit(t *testing.T, g *Group, below, value string) {
+	t.Helper()
+	m, ok := g.controller("memory")
+	name := "memory.limit_in_bytes"
+	if !ok {
+		m, _ = g.unified()
+		name = "memory.max"
+	}
+	if _, err := os.Stat(filepath.Join(m.dir, name)); err != nil {
+		t.Skipf("no memory controller in this view of the control groups: %v", err)
+	}
+	if err := writeControl(filepath.Join(m.dir, below), name, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// glutton takes more memory than it is allowed, step by step.
+const glutton = "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done"
+
+func TestHostWatchSeesOOM(t *testing.T) {
+	g := createdGroup(t)
+	memoryLimit(t, g, ".", "20000000")
+	startInGroup(t, g, "(read; "+glutton+") <&- >&- & echo; exec sleep 1000")
+	w, err := g.Watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if got, err := w.Next(time.Now().Add(20 * time.Second)); got != OOMEvent || err != nil {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	// One victim is one event, and the other process lives.
+	if got := nextEvents(t, w, 300*time.Millisecond); !slices.Equal(got, []Event{NoEvent}) {
+		t.Errorf("got %v after the event", got)
+	}
+	if kills := hostStats(t, g).Memory.OOMKills; kills != 1 {
+		t.Errorf("%d OOM kills, want 1", kills)
+	}
+}
+
+// When the last process is the victim the event still comes, before the end; the removal is no event.
+func TestHostWatchSeesOOMOfTheLastProcess(t *testing.T) {
+	g := createdGroup(t)
+	memoryLimit(t, g, ".", "20000000")
+	w, err := g.Watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	startInGroup(t, g, "echo; exec >&-; "+glutton)
+	if err := g.WaitEmpty(20 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got := nextEvents(t, w, 10*time.Second); !slices.Equal(got, []Event{OOMEvent, EndEvent}) {
+		t.Errorf("got %v", got)
+	}
+	if err := g.Remove(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got := nextEvents(t, w, 0); !slices.Equal(got, []Event{EndEvent}) {
+		t.Errorf("got %v after the removal", got)
+	}
+}
