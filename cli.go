@@ -34,6 +34,7 @@ func commands() []command {
 		{Command: stateCommand, minArgs: 1, maxArgs: 1},
 		{Command: killCommand, minArgs: 1, maxArgs: 2},
 		{Command: deleteCommand, minArgs: 1, maxArgs: 1},
+		{Command: eventsCommand, minArgs: 1, maxArgs: 1},
 		{Command: listCommand},
 		{Command: specCommand},
 		{Command: featuresCommand},

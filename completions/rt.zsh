@@ -32,6 +32,9 @@ _rt_command() {
 	start | state) _arguments $help '1:container:_rt_ids' ;;
 	kill) _arguments $help {-a,--all}'[signal all processes]' '1:container:_rt_ids' '2:signal:_signals' ;;
 	delete) _arguments $help {-f,--force}'[kill the container first]' '1:container:_rt_ids' ;;
+	events)
+		_arguments $help '--interval[print the counters this often]:duration' \
+			'--stats[print the counters once]' '1:container:_rt_ids' ;;
 	list)
 		_arguments $help {-f,--format}'[print in this form]:format:(table json)' \
 			{-q,--quiet}'[print the ids only]' ;;
@@ -55,6 +58,7 @@ _rt() {
 		'state:print the state of a container'
 		'kill:send a signal to a container'
 		'delete:remove a container'
+		'events:print counters and out-of-memory events'
 		'list:list containers'
 		'spec:write a config to begin with'
 		'features:print what the runtime supports'
