@@ -155,7 +155,7 @@ func (n *creation) plan(wait bool, taskFiles int) (*plan.Plan, error) {
 	host.WaitForStart = wait
 	host.PreserveFDs, host.NoPivot, host.NoNewKeyring = n.options.PreserveFDs, n.options.NoPivot, n.options.NoNewKeyring
 	var err error
-	if host.Filter, err = compileFilter(n.spec); err != nil {
+	if host.Filter, err = n.c.compileFilter(n.spec); err != nil {
 		return nil, err
 	}
 	if n.options.NoPivot {

@@ -99,7 +99,7 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 	}
 	defer closeAll(tasks)
 	host := planHost(r.c, len(tasks))
-	if host.Filter, err = compileFilter(r.spec); err != nil {
+	if host.Filter, err = r.c.compileFilter(r.spec); err != nil {
 		return hook.Process{}, err
 	}
 	p, err := plan.Hook(r.spec, host, h, where, r.pid)

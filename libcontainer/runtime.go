@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/plan"
 )
 
 // Logger takes what is worth telling besides the one error of a failed command.
@@ -82,7 +84,8 @@ type Container struct {
 	inode   [2]uint64 // device and inode of the state directory that was locked last
 	pinned  *os.File  // that directory, while its inode number must not be given to another
 
-	poststopped bool // the poststop hooks have run
+	poststopped bool         // the poststop hooks have run
+	filter      *plan.Filter // of linux.seccomp, once it was needed
 }
 
 // ID returns the container's id.

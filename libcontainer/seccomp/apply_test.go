@@ -85,7 +85,7 @@ func serve(r request) {
 // start runs a request in a new process.
 func start(t *testing.T, s *specs.LinuxSeccomp, r request) ([]byte, *os.ProcessState) {
 	t.Helper()
-	filter, err := Compile(s)
+	filter, err := compile(s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,12 +19,12 @@ import (
 	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
-// binary is the compiler, an ELF program. Nobody may change it.
+// program is the compiler, an ELF program. Nobody may change it.
 //
 //go:embed rt-seccomp
-var binary []byte
+var program []byte
 
-// identity is what `make` has found out of the binary: the version of libseccomp, of which the program says what it
+// identity is what `make` has found out of it: the version of libseccomp, of which the program says what it
 // was linked with, and the SHA-256 of the file.
 //
 //go:embed rt-seccomp.id
@@ -41,11 +42,11 @@ const compileLimit = 60 * time.Second
 
 // compiler is the program that compiles, and the time that it gets.
 type compiler struct {
-	binary []byte
-	limit  time.Duration
+	program []byte
+	limit   time.Duration
 }
 
-func embedded() *compiler { return &compiler{binary, compileLimit} }
+func embedded() *compiler { return &compiler{program, compileLimit} }
 
 // run lets the compiler answer a request. What is wrong with the profile is an error with the compiler's words.
 func (c *compiler) run(request []byte) (*wire.Answer, error) {
@@ -114,23 +115,39 @@ func (c *compiler) start(request []byte, output int) (pid, pidFD int, err error)
 	if _, err := unix.Seek(input, 0, unix.SEEK_SET); err != nil {
 		return 0, -1, fmt.Errorf("lseek: %w", err)
 	}
-	program, err := sys.SealedMemfd("rt-seccomp", c.binary, true)
+	files := []uintptr{uintptr(input), uintptr(output), uintptr(output)}
+	executable, err := c.executable(int(slices.Max(files)) + len(files) + 2)
 	if err != nil {
 		return 0, -1, err
 	}
-	defer unix.Close(program)
+	defer unix.Close(executable)
 	attr := syscall.ProcAttr{
-		Env: []string{}, Dir: "/", Files: []uintptr{uintptr(input), uintptr(output), uintptr(output)},
+		Env: []string{}, Dir: "/", Files: files,
 		Sys: &syscall.SysProcAttr{
 			Pdeathsig: unix.SIGKILL, PidFD: &pidFD,
 			Setpgid: true, // a signal of the terminal is for the container, and not to end its creation
 		},
 	}
-	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{"rt-seccomp"}, &attr)
+	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(executable), []string{"rt-seccomp"}, &attr)
 	if err != nil {
 		return 0, -1, fmt.Errorf("execute it: %w", err)
 	}
 	return pid, pidFD, nil
+}
+
+// executable opens the program at a number that syscall.ForkExec does not use: it brings the child's descriptors into
+// their order by some numbers above the highest of them.
+func (c *compiler) executable(free int) (int, error) {
+	fd, err := sys.SealedMemfd("rt-seccomp", c.program, true)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fd)
+	executable, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, free)
+	if err != nil {
+		return -1, fmt.Errorf("fcntl F_DUPFD_CLOEXEC from %d: %w (raise the limit of open files)", free, err)
+	}
+	return executable, nil
 }
 
 var errLate = errors.New("it takes too long (use fewer rules or architectures)")

@@ -47,7 +47,7 @@ func TestFailuresOfTheCompilerAreErrors(t *testing.T) {
 		want     string
 	}{
 		"not a program":     {&compiler{[]byte("text"), time.Minute}, string(good), "execute it: exec format error"},
-		"cut off":           {&compiler{binary[:1000], time.Minute}, string(good), "run the filter compiler: "},
+		"cut off":           {&compiler{program[:1000], time.Minute}, string(good), "run the filter compiler: "},
 		"no program":        {&compiler{nil, time.Minute}, string(good), "execute it: exec format error"},
 		"no answer":         {shellCompiler(t, time.Minute), "exit 0", "decode answer: it is cut off"},
 		"half an answer":    {shellCompiler(t, time.Minute), fmt.Sprintf("printf '\\%03o'", answer[0]), "decode answer: it is cut off"},
@@ -89,7 +89,7 @@ func TestTheCompilerIsGivenNothingElse(t *testing.T) {
 // Descriptors that rt inherited stay open for the container, and so come along. The compiler closes them first.
 func TestTheCompilerClosesWhatItInherits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rt-seccomp")
-	if err := os.WriteFile(path, binary, 0o700); err != nil {
+	if err := os.WriteFile(path, program, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	ours, theirs, err := os.Pipe()

@@ -8,10 +8,15 @@
 package seccomp
 
 import (
+	"fmt"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/rt-oci/rt/libcontainer/seccomp/wire"
 )
+
+// CacheName is the name of the cache in a state root. No container can have it.
+const CacheName = "@seccomp"
 
 // Filter is what the stage loads.
 type Filter struct {
@@ -22,10 +27,14 @@ type Filter struct {
 	// Skipped are the names in the configuration that libseccomp doesn't know, each once. System calls newer than
 	// the library can't be allowed by name.
 	Skipped []string
+	// Origin says where the program comes from, and what was wrong with the cache.
+	Origin string
 }
 
-// Compile turns the configuration into a filter; nil gives none. It starts the compiler, which takes milliseconds.
-func Compile(s *specs.LinuxSeccomp) (Filter, error) {
+// Compile turns the configuration into a filter; nil gives none. It takes the program from the cache in the directory
+// cacheDir, or starts the compiler, which takes milliseconds, and keeps what that made. No cache is used if cacheDir
+// is empty, and none is needed: what is wrong with it is told in Origin only.
+func Compile(s *specs.LinuxSeccomp, cacheDir string) (Filter, error) {
 	if s == nil {
 		return Filter{}, nil
 	}
@@ -36,9 +45,37 @@ func Compile(s *specs.LinuxSeccomp) (Filter, error) {
 	if err != nil {
 		return Filter{}, err
 	}
-	answer, err := embedded().run(wire.EncodeRequest(s))
+	answer, origin, err := answer(wire.EncodeRequest(s), cacheDir)
 	if err != nil {
 		return Filter{}, err
 	}
-	return Filter{Program: answer.Program, Flags: flags, Skipped: answer.Skipped}, nil
+	return Filter{Program: answer.Program, Flags: flags, Skipped: answer.Skipped, Origin: origin}, nil
+}
+
+// answer asks the cache and then the compiler. origin is for people.
+func answer(request []byte, cacheDir string) (a *wire.Answer, origin string, err error) {
+	if cacheDir == "" {
+		a, err = embedded().run(request)
+		return a, "compiled", err
+	}
+	k, err := newKey(request)
+	if err != nil {
+		return nil, "", err
+	}
+	c := &cache{cacheDir}
+	a, loadErr := c.load(&k)
+	if loadErr == nil {
+		return a, "from the cache, " + k.String(), nil
+	}
+	if a, err = embedded().run(request); err != nil {
+		return nil, "", err
+	}
+	origin = "compiled, " + k.String()
+	if !absent(loadErr) {
+		origin += fmt.Sprintf("; not from the cache: %v", loadErr)
+	}
+	if err := c.store(&k, a); err != nil {
+		origin += fmt.Sprintf("; not kept: %v", err)
+	}
+	return a, origin, nil
 }

@@ -17,6 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// compile compiles without a cache.
+func compile(s *specs.LinuxSeccomp) (Filter, error) { return Compile(s, "") }
+
 func TestFlags(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags []specs.LinuxSeccompFlag
@@ -28,7 +31,7 @@ func TestFlags(t *testing.T) {
 		"tsync":  {[]specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC"}, 0},
 		"all":    {[]specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"}, 6},
 	} {
-		filter, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: c.flags})
+		filter, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: c.flags})
 		if err != nil || filter.Flags != c.want {
 			t.Errorf("%s: %d, %v", name, filter.Flags, err)
 		}
@@ -47,13 +50,13 @@ func TestFlags(t *testing.T) {
 }
 
 func TestNoConfiguration(t *testing.T) {
-	if filter, err := Compile(nil); err != nil || filter.Program != nil || filter.Flags != 0 {
+	if filter, err := compile(nil); err != nil || filter.Program != nil || filter.Flags != 0 {
 		t.Errorf("%+v, %v", filter, err)
 	}
 }
 
 func TestMixedEndiannessIsRefused(t *testing.T) {
-	_, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchS390X}})
+	_, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchS390X}})
 	if err == nil || !strings.Contains(err.Error(), "linux.seccomp: add architecture SCMP_ARCH_S390X: ") {
 		t.Errorf("%v", err)
 	}
@@ -94,7 +97,7 @@ func TestCheck(t *testing.T) {
 		}},
 		{`syscalls[0].args[0].op: "" is unknown`, func(s *specs.LinuxSeccomp) { s.Syscalls[0].Args = []specs.LinuxSeccompArg{{}} }},
 	} {
-		_, err := Compile(base(c.edit))
+		_, err := compile(base(c.edit))
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "linux.seccomp.")) {
 			t.Errorf("want %q, got %v", c.want, err)
 		}
@@ -115,7 +118,7 @@ func TestLargeProfileIsLoaded(t *testing.T) {
 }
 
 func TestUnknownNamesAreSkipped(t *testing.T) {
-	filter, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{
+	filter, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{
 		allow("no_such_call", "read"), allow("no_such_call", "read", "nor_this"),
 	}})
 	if err != nil || !slices.Equal(filter.Skipped, []string{"no_such_call", "nor_this"}) {
@@ -125,7 +128,7 @@ func TestUnknownNamesAreSkipped(t *testing.T) {
 
 func TestContradictingRules(t *testing.T) {
 	args := []specs.LinuxSeccompArg{{Op: specs.OpEqualTo, Value: 5}}
-	_, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActKill, Syscalls: []specs.LinuxSyscall{
+	_, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActKill, Syscalls: []specs.LinuxSyscall{
 		{Names: []string{"chdir"}, Action: specs.ActErrno, Args: args},
 		{Names: []string{"chdir"}, Action: specs.ActErrno, Args: args},
 		{Names: []string{"chdir"}, Action: specs.ActAllow, Args: args},
@@ -146,19 +149,19 @@ func TestTheCompilerKnowsAllWords(t *testing.T) {
 			{DefaultAction: name},
 			{DefaultAction: fallback, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: name}}},
 		} {
-			if _, err := Compile(s); err != nil {
+			if _, err := compile(s); err != nil {
 				t.Errorf("action %s: %v", name, err)
 			}
 		}
 	}
 	for _, name := range Operators() {
 		rule := specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Op: name, Value: 7}}}
-		if _, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{rule}}); err != nil {
+		if _, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{rule}}); err != nil {
 			t.Errorf("operator %s: %v", name, err)
 		}
 	}
 	for _, name := range Architectures() {
-		_, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{name}})
+		_, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{name}})
 		if err != nil && !strings.Contains(err.Error(), "linux.seccomp: add architecture "+string(name)) { // libseccomp says no
 			t.Errorf("architecture %s: %v", name, err)
 		}
@@ -170,14 +173,14 @@ func TestTheCompilerKnowsAllWords(t *testing.T) {
 
 func TestVersionIsThatOfTheCompiler(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rt-seccomp")
-	if err := os.WriteFile(path, binary, 0o700); err != nil {
+	if err := os.WriteFile(path, program, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	said, err := exec.Command(path, "--version").Output()
 	if err != nil || string(said) != Version()+"\n" || strings.Count(Version(), ".") != 2 {
 		t.Errorf("the compiler says %q (%v), rt %q", said, err, Version())
 	}
-	if sum := fmt.Sprintf("%x", sha256.Sum256(binary)); identity != Version()+" "+sum {
+	if sum := fmt.Sprintf("%x", sha256.Sum256(program)); identity != Version()+" "+sum {
 		t.Errorf("rt-seccomp.id is %q, the file's checksum %s (run make)", identity, sum)
 	}
 }
@@ -196,10 +199,19 @@ func largeProfile(t testing.TB) *specs.LinuxSeccomp {
 	return s
 }
 
+func BenchmarkCache(b *testing.B) {
+	s, dir := largeProfile(b), filepath.Join(b.TempDir(), CacheName)
+	for b.Loop() {
+		if _, err := Compile(s, dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkCompile(b *testing.B) {
 	s := largeProfile(b)
 	for b.Loop() {
-		if _, err := Compile(s); err != nil {
+		if _, err := compile(s); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -96,6 +96,9 @@ func (s *stand) works() []work {
 			time.Sleep(o.gap)
 			return times(r.run(b.ends, id))
 		}},
+		{"run /bin/true with a large seccomp profile", o.pairs, o.warmUp, timeMetrics, func(r *runtime, id string) ([]float64, error) {
+			return times(r.run(b.filtered, id)) // those who keep the compiled filter have it since the first pair that does not count
+		}},
 		{"create + start + delete of /bin/true", o.pairs, o.warmUp, timeMetrics, func(r *runtime, id string) ([]float64, error) {
 			return times(r.cycle(b.ends, id))
 		}},
