@@ -60,7 +60,7 @@ func newLinuxFeatures() *features.Linux {
 		Selinux:         &features.Selinux{Enabled: &no},
 		IntelRdt:        &features.IntelRdt{Enabled: &no, Schemata: &no, Monitoring: &no},
 		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
-		NetDevices:      &features.NetDevices{Enabled: &no},
+		NetDevices:      &features.NetDevices{Enabled: &yes},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/cgroup"
+	"github.com/rt-oci/rt/libcontainer/network"
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/sys"
 )
@@ -30,6 +31,7 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 		return nil, n.fail(err)
 	}
 	n.stage.close()
+	n.leaveNetDevices()
 	return n.c, nil
 }
 
@@ -44,6 +46,7 @@ type creation struct {
 	group    *cgroup.Group
 	planned  *plan.Plan
 	stage    *stage
+	devices  *network.Moved
 	mappings []int    // user namespaces of Plan.IDMaps that were needed, else -1
 	console  *os.File // master of the terminal, until somebody takes it
 	undo     []func()

@@ -47,6 +47,9 @@ func settingOf(s *specs.Spec, t specs.LinuxNamespaceType) string {
 	if t == specs.UTSNamespace && s.Domainname != "" {
 		return "domainname"
 	}
+	if t == specs.NetworkNamespace && len(s.Linux.NetDevices) > 0 {
+		return "linux.netDevices"
+	}
 	for key := range s.Linux.Sysctl {
 		name := strings.ReplaceAll(key, "/", ".")
 		var belongs bool

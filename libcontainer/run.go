@@ -49,6 +49,7 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 	if err := n.c.startWithHooks(n.spec, n.release); err != nil {
 		return 0, n.fail(err)
 	}
+	n.leaveNetDevices()
 	if o.Detach {
 		n.stage.close()
 		return 0, nil

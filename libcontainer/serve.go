@@ -113,6 +113,8 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 			return err
 		}
 		return n.answerAfter(n.prepareState()) // it is another process now
+	case nsenter.MessageNetDevices:
+		return n.answerAfter(n.moveNetDevices())
 	case nsenter.MessageHooks:
 		return n.answerAfter(n.runCreateHooks())
 	case nsenter.MessageDescriptor:

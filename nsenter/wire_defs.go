@@ -94,6 +94,7 @@ const (
 	MessageMapIds      = C.MESSAGE_MAP_IDS
 	MessageTimeOffsets = C.MESSAGE_TIME_OFFSETS
 	MessageForked      = C.MESSAGE_FORKED
+	MessageNetDevices  = C.MESSAGE_NET_DEVICES
 	MessageHooks       = C.MESSAGE_HOOKS
 	MessageDescriptor  = C.MESSAGE_DESCRIPTOR
 	MessageReady       = C.MESSAGE_READY

@@ -86,11 +86,12 @@ const (
 	MessageMapIds      = 0x1
 	MessageTimeOffsets = 0x2
 	MessageForked      = 0x3
-	MessageHooks       = 0x4
-	MessageDescriptor  = 0x5
-	MessageReady       = 0x6
-	MessageError       = 0x7
-	MessageGo          = 0x8
+	MessageNetDevices  = 0x4
+	MessageHooks       = 0x5
+	MessageDescriptor  = 0x6
+	MessageReady       = 0x7
+	MessageError       = 0x8
+	MessageGo          = 0x9
 )
 
 const (

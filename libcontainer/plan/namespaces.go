@@ -164,6 +164,15 @@ func names(b *builder) error {
 	return nil
 }
 
+// netDevices gives the host side the moment to move network devices in: they stay reachable from it.
+func netDevices(b *builder) error {
+	if len(b.spec.Linux.NetDevices) > 0 {
+		b.member = "linux.netDevices"
+		b.add(Sync{Message: nsenter.MessageNetDevices})
+	}
+	return nil
+}
+
 // loopback raises lo in a new network namespace; nobody else would.
 func loopback(b *builder) error {
 	if b.private(specs.NetworkNamespace) {

@@ -156,6 +156,7 @@ func TestMessages(t *testing.T) {
 		return messages
 	}
 	ready := simple(nsenter.MessageReady)
+	tree := Message{Type: nsenter.MessageDescriptor, Descriptor: nsenter.DescriptorTree}
 	for _, c := range []struct {
 		name string
 		want []Message
@@ -163,7 +164,8 @@ func TestMessages(t *testing.T) {
 		{"default-v2", append([]Message{console, passwd}, ready...)},
 		{"user-time", simple(nsenter.MessageMapIds, nsenter.MessageTimeOffsets, nsenter.MessageForked, nsenter.MessageReady)},
 		{"joined", append(append(simple(nsenter.MessageForked), passwd), ready...)},
-		{"hooks", simple(nsenter.MessageMapIds, nsenter.MessageForked, nsenter.MessageHooks, nsenter.MessageReady)},
+		{"hooks", simple(nsenter.MessageMapIds, nsenter.MessageForked, nsenter.MessageNetDevices, nsenter.MessageHooks, nsenter.MessageReady)},
+		{"idmap", append([]Message{tree, tree, tree, tree}, ready...)},
 		{"hook-before-pivot", simple(nsenter.MessageForked)},
 		{"mounts", ready},
 		{"no-process", ready},

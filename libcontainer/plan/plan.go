@@ -102,6 +102,7 @@ var createOrder = []concern{
 	rootfs,
 	mounts,
 	devices,
+	netDevices,  // hooks may look for them
 	createHooks, // the old root must still be visible
 	pivot,
 	session,

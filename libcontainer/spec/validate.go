@@ -39,6 +39,7 @@ func Validate(s *specs.Spec, bundle string) (warnings []string, err error) {
 		(*validator).idMappings,
 		(*validator).timeOffsets,
 		(*validator).hostNames,
+		(*validator).netDevices,
 		(*validator).annotations,
 		(*validator).mounts,
 		(*validator).process,

@@ -3,14 +3,19 @@
 package fault
 
 import (
+	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/tests/harness"
@@ -115,7 +120,9 @@ func TestEveryStepOfCreate(t *testing.T) {
 func TestEveryStepOfRun(t *testing.T) {
 	t.Parallel()
 	b := richBundle(t)
+	giveDevice := withNetDevice(t, b)
 	plan := steps(t, b, func(t *testing.T) harness.Result { return b.Run(t, "--detach") })
+	giveDevice() // the first one has gone with that container; from here on it must come back
 	before := b.Snapshot(t)
 	for i, s := range plan {
 		wantFailure(t, b, before, i, s, func(t *testing.T) harness.Result { return b.Run(t) })
@@ -166,6 +173,45 @@ func wantFailedStart(t *testing.T, b *harness.Bundle, before *harness.HostState,
 	for _, change := range before.Difference(t) {
 		t.Errorf("after a start that failed at step %d %s: %s", i, s.name, change)
 	}
+}
+
+// withNetDevice gives the bundle a network device of a network of its own. What it returns makes the device anew.
+func withNetDevice(t *testing.T, b *harness.Bundle) func() {
+	t.Helper()
+	holder := exec.Command("sleep", "600")
+	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	path := fmt.Sprintf("/proc/%d/ns/net", holder.Process.Pid)
+	b.Wrapper = []string{"nsenter", "--net=" + path, "--"}
+	b.Spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{"dev0": {Name: "eth0"}}
+	t.Cleanup(func() {
+		b.Wrapper = nil
+		_ = holder.Process.Kill()
+		_ = holder.Wait()
+	})
+	add := func() {
+		ns, err := netns.GetFromPath(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ns.Close()
+		handle, err := netlink.NewHandleAt(ns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer handle.Close()
+		harness.Eventually(t, "the end of the device before", func() bool {
+			_, err := handle.LinkByName("peer0")
+			return err != nil
+		})
+		if err := handle.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "dev0"}, PeerName: "peer0"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add()
+	return add
 }
 
 func userNamespaced(t *testing.T) *harness.Bundle {

@@ -106,6 +106,10 @@ var importRules = []importRule{
 		reason:   "rt is built without cgo, which costs at every start; libseccomp is used by the filter compiler",
 	},
 	{
+		packages: []string{"github.com/vishvananda/netlink"},
+		reason:   "its tables are set up at every start; libcontainer/network uses the package nl below it",
+	},
+	{
 		packages: []string{"regexp"},
 		reason:   "rt starts for every command: a switch or a small table costs nothing at start-up",
 	},
