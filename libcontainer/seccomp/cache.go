@@ -4,11 +4,12 @@ package seccomp
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -20,45 +21,53 @@ import (
 )
 
 const (
-	// entryMark is the beginning of an entry. It counts up with every change of how keys and entries are made.
+	// entryMark is the beginning of an entry. It counts up with every change of how keys and entries are laid out: mark,
+	// CRC-32C of what follows, length of the key, key, answer.
 	entryMark = "rt filter 1\n"
 	// maxEntries and maxEntryBytes bound the cache. A machine has a handful of profiles.
 	maxEntries    = 64
+	nameBytes     = 16
 	maxEntryBytes = 64 << 10
 )
 
-// key names what a compiled filter depends on: the profile, the compiler with its libseccomp, the architecture, and
-// the kernel, which libseccomp asks what it can do.
-type key [sha256.Size]byte
+// key is what a compiled filter depends on: the profile, the compiler with its libseccomp, the architecture, and the
+// kernel, which libseccomp asks what it can do.
+type key []byte
 
 func newKey(request []byte) (key, error) {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
-		return key{}, fmt.Errorf("uname: %w", err)
+		return nil, fmt.Errorf("uname: %w", err)
 	}
-	h := sha256.New()
+	k := make(key, 0, len(request)+512)
 	for _, input := range [][]byte{
-		[]byte(entryMark), []byte(identity), []byte(runtime.GOARCH), name.Release[:], name.Version[:], name.Machine[:], request,
+		[]byte(identity), []byte(runtime.GOARCH), cString(name.Release[:]), cString(name.Version[:]), cString(name.Machine[:]), request,
 	} {
-		h.Write(binary.AppendUvarint(nil, uint64(len(input)))) // so that no two lists of inputs read the same
-		h.Write(input)
+		k = binary.AppendUvarint(k, uint64(len(input))) // so that no two lists of inputs read the same
+		k = append(k, input...)
 	}
-	return key(h.Sum(nil)), nil
+	return k, nil
 }
 
-func (k *key) String() string { return hex.EncodeToString(k[:]) }
-
-// sum is the checksum of an entry. The key is in it, so that an entry under the name of another one is noticed.
-func (k *key) sum(answer []byte) [sha256.Size]byte {
-	return sha256.Sum256(append(k[:], answer...))
+func cString(b []byte) []byte {
+	before, _, _ := bytes.Cut(b, []byte{0})
+	return before
 }
 
-// cache is a directory of answers of the compiler, each in a file that is named by its key. It may be removed at any
-// time, and many processes use it at once: an entry gets its name when it is complete.
+// name is the name of the key's entry. It finds the entry, and no more: the entry has the whole key.
+func (k key) name() string {
+	h := fnv.New64a()
+	h.Write(k)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// cache is a directory of answers of the compiler, each in a file with its key. It may be removed at any time, and many
+// processes use it at once: an entry gets its name when it is complete.
 //
 // An entry is loaded into containers as it is, so that only we may have written it: the directory and the file must be
 // ours and open to nobody else. The checksum is against damage (a full disk, a machine that lost power), not against
-// people.
+// people. An entry of another profile is never taken, whatever its name, as the keys are compared and not hashes of
+// them; and rt, which starts for every command, links no cryptography for that.
 type cache struct{ dir string }
 
 // open opens the cache and makes sure that it is nobody else's; with create it is made. What is not as we make it is
@@ -93,50 +102,69 @@ func checkOurs(fd int, mode uint32) (size int64, err error) {
 }
 
 // load returns the answer that was kept under a key. An error says that there is none that can be used.
-func (c *cache) load(k *key) (*wire.Answer, error) {
+func (c *cache) load(k key) (*wire.Answer, error) {
 	dir, err := c.open(false)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(dir)
-	fd, err := unix.Openat(dir, k.String(), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	name := k.name()
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", k, err)
+		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer unix.Close(fd)
 	size, err := checkOurs(fd, unix.S_IFREG|0o600)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", k, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if size > maxEntryBytes {
-		return nil, fmt.Errorf("%s: %d bytes", k, size)
+		return nil, fmt.Errorf("%s: %d bytes", name, size)
 	}
 	entry := make([]byte, size)
 	n, err := unix.Read(fd, entry)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", k, err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return k.decode(entry[:n])
+	a, err := k.decode(entry[:n])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return a, nil
 }
 
-// decode checks an entry: mark, checksum, answer.
-func (k *key) decode(entry []byte) (*wire.Answer, error) {
+func checksum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
+
+// encode makes an entry.
+func (k key) encode(a *wire.Answer) []byte {
+	entry := append([]byte(entryMark), 0, 0, 0, 0)
+	entry = append(binary.AppendUvarint(entry, uint64(len(k))), k...)
+	entry = append(entry, a.Encode()...)
+	binary.BigEndian.PutUint32(entry[len(entryMark):], checksum(entry[len(entryMark)+4:]))
+	return entry
+}
+
+// decode takes the answer out of an entry if that is complete and of this key.
+func (k key) decode(entry []byte) (*wire.Answer, error) {
 	rest, marked := bytes.CutPrefix(entry, []byte(entryMark))
-	if !marked || len(rest) < sha256.Size {
-		return nil, fmt.Errorf("%s: not an entry", k)
+	if !marked || len(rest) < 4 {
+		return nil, errors.New("not an entry")
 	}
-	sum, answer := key(rest[:sha256.Size]), rest[sha256.Size:]
-	if k.sum(answer) != sum {
-		return nil, fmt.Errorf("%s: damaged", k)
+	sum, rest := binary.BigEndian.Uint32(rest), rest[4:]
+	if checksum(rest) != sum {
+		return nil, errors.New("damaged")
+	}
+	length, n := binary.Uvarint(rest)
+	answer, same := bytes.CutPrefix(rest[max(n, 0):], k)
+	if length != uint64(len(k)) || !same {
+		return nil, errors.New("the entry of another filter")
 	}
 	return wire.DecodeAnswer(answer)
 }
 
 // store keeps an answer. An error says why it could not; that is no reason not to use the answer.
-func (c *cache) store(k *key, a *wire.Answer) error {
-	answer := a.Encode()
-	sum := k.sum(answer)
-	entry := append(append([]byte(entryMark), sum[:]...), answer...)
+func (c *cache) store(k key, a *wire.Answer) error {
+	entry := k.encode(a)
 	if len(entry) > maxEntryBytes {
 		return fmt.Errorf("an entry of %d bytes: want at most %d", len(entry), maxEntryBytes)
 	}
@@ -145,7 +173,7 @@ func (c *cache) store(k *key, a *wire.Answer) error {
 		return err
 	}
 	defer unix.Close(dir)
-	name := k.String()
+	name := k.name()
 	draft := fmt.Sprintf("%s.%016x", name, rand.Uint64())
 	err = writeFile(dir, draft, entry)
 	if err == nil {
@@ -220,7 +248,7 @@ func entries(dir int) ([]string, error) {
 	ours := names[:0]
 	for _, name := range names {
 		first, _, _ := strings.Cut(name, ".")
-		if _, err := hex.DecodeString(first); err == nil && len(first) == 2*sha256.Size {
+		if _, err := hex.DecodeString(first); err == nil && len(first) == nameBytes {
 			ours = append(ours, name)
 		}
 	}

@@ -125,15 +125,15 @@ func TestEverythingIsInTheKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := newKey(request); again != first {
+	if again, _ := newKey(request); !bytes.Equal(again, first) {
 		t.Error("the same inputs give another key")
 	}
-	if other, _ := newKey(wire.EncodeRequest(small(8))); other == first {
+	if other, _ := newKey(wire.EncodeRequest(small(8))); bytes.Equal(other, first) {
 		t.Error("another profile gives the same key")
 	}
 	defer func(before string) { identity = before }(identity)
 	identity = "2.5.5" + identity[5:]
-	if other, _ := newKey(request); other == first {
+	if other, _ := newKey(request); bytes.Equal(other, first) {
 		t.Error("another compiler gives the same key")
 	}
 }
@@ -284,13 +284,13 @@ func TestAFullDiskIsNoError(t *testing.T) {
 
 func TestTheCacheIsBounded(t *testing.T) {
 	s := newStand(t)
-	for _, name := range []string{"README", strings.Repeat("z", 64), "abc"} {
+	for _, name := range []string{"README", strings.Repeat("z", nameBytes), "abc"} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	day := time.Now().Add(-24 * time.Hour)
-	draft := strings.Repeat("a", 64) + ".0123456789abcdef" // of one that was killed
+	draft := strings.Repeat("a", nameBytes) + ".0123456789abcdef" // of one that was killed
 	if err := os.WriteFile(filepath.Join(s.dir, draft), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -300,11 +300,11 @@ func TestTheCacheIsBounded(t *testing.T) {
 	c := &cache{s.dir}
 	for i := range maxEntries + 10 {
 		k := key{byte(i), 1}
-		if err := c.store(&k, &wire.Answer{Program: make([]byte, 8)}); err != nil {
+		if err := c.store(k, &wire.Answer{Program: make([]byte, 8)}); err != nil {
 			t.Fatal(err)
 		}
 		when := day.Add(time.Duration(i+1) * time.Minute)
-		if err := os.Chtimes(filepath.Join(s.dir, k.String()), when, when); err != nil {
+		if err := os.Chtimes(filepath.Join(s.dir, k.name()), when, when); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -312,18 +312,18 @@ func TestTheCacheIsBounded(t *testing.T) {
 	if len(names) != maxEntries+3 {
 		t.Errorf("%d files: %q", len(names), names)
 	}
-	for _, name := range []string{"README", strings.Repeat("z", 64), "abc", filepath.Base(s.entry), (&key{maxEntries + 9, 1}).String()} {
+	for _, name := range []string{"README", strings.Repeat("z", nameBytes), "abc", filepath.Base(s.entry), key{maxEntries + 9, 1}.name()} {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s is gone", name)
 		}
 	}
-	for _, name := range []string{draft, (&key{0, 1}).String()} {
+	for _, name := range []string{draft, key{0, 1}.name()} {
 		if slices.Contains(names, name) {
 			t.Errorf("%s, the oldest, is still there", name)
 		}
 	}
 	huge := &wire.Answer{Program: make([]byte, 8), Skipped: []string{strings.Repeat("x", maxEntryBytes)}}
-	if err := c.store(&key{}, huge); err == nil {
+	if err := c.store(key{}, huge); err == nil {
 		t.Error("an answer that is too large is kept")
 	}
 }

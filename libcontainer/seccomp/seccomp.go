@@ -63,18 +63,18 @@ func answer(request []byte, cacheDir string) (a *wire.Answer, origin string, err
 		return nil, "", err
 	}
 	c := &cache{cacheDir}
-	a, loadErr := c.load(&k)
+	a, loadErr := c.load(k)
 	if loadErr == nil {
-		return a, "from the cache, " + k.String(), nil
+		return a, "from the cache, " + k.name(), nil
 	}
 	if a, err = embedded().run(request); err != nil {
 		return nil, "", err
 	}
-	origin = "compiled, " + k.String()
+	origin = "compiled, " + k.name()
 	if !absent(loadErr) {
 		origin += fmt.Sprintf("; not from the cache: %v", loadErr)
 	}
-	if err := c.store(&k, a); err != nil {
+	if err := c.store(k, a); err != nil {
 		origin += fmt.Sprintf("; not kept: %v", err)
 	}
 	return a, origin, nil
