@@ -72,8 +72,8 @@ func TestFeaturesSaysWhatIsMissing(t *testing.T) {
 			t.Errorf("%s is not true", name)
 		}
 	}
-	if l.MemoryPolicy != nil {
-		t.Error("memoryPolicy is there")
+	if p := l.MemoryPolicy; len(p.Modes) != 7 || len(p.Flags) != 3 || !slices.IsSorted(p.Modes) || !slices.IsSorted(p.Flags) {
+		t.Errorf("memoryPolicy: %+v", p)
 	}
 }
 

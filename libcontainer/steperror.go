@@ -82,6 +82,8 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.EPERM {
 			return "in a user namespace, ro, nosuid, nodev, noexec and access times of a host's mount can't be cleared: leave the option out"
 		}
+	case plan.MemoryPolicy:
+		return memoryPolicyHint(errno)
 	case plan.Sysctl:
 		if errno == unix.ENOENT {
 			return "this kernel, or this kind of namespace, has no such sysctl"
@@ -118,6 +120,16 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.EPERM || errno == unix.ENOSPC {
 			return "too few privileges, or a limit in /proc/sys/user is reached"
 		}
+	}
+	return ""
+}
+
+func memoryPolicyHint(errno unix.Errno) string {
+	switch errno {
+	case unix.EINVAL:
+		return "a node is not there (see /sys/devices/system/node/online) or not in the cpuset, or the flags don't go with the mode or with each other"
+	case unix.ENOSYS:
+		return "the kernel is built without NUMA"
 	}
 	return ""
 }

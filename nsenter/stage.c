@@ -29,6 +29,7 @@ static const struct dispatch dispatch[OP_COUNT] = {
 	ROW(OP_SESSION_KEYRING, session_keyring),
 	ROW(OP_JOIN_CGROUP, join_cgroup),
 	ROW(OP_RESET_AFFINITY, reset_affinity),
+	ROW(OP_MEMORY_POLICY, memory_policy),
 	ROW(OP_ENTER_DIRECTORY, enter_directory),
 	ROW(OP_JOIN_NAMESPACE, join_namespace),
 	ROW(OP_UNSHARE, unshare),

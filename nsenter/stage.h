@@ -73,6 +73,7 @@ int open_procfs(void);
 void step_session_keyring(const struct step_session_keyring *s);
 void step_join_cgroup(const struct step_join_cgroup *s);
 void step_reset_affinity(const struct step_reset_affinity *s);
+void step_memory_policy(const struct step_memory_policy *s);
 void step_enter_directory(const struct step_enter_directory *s);
 void step_join_namespace(const struct step_join_namespace *s);
 void step_unshare(const struct step_unshare *s);

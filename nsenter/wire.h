@@ -49,6 +49,7 @@ enum op {
 	OP_SESSION_KEYRING,
 	OP_JOIN_CGROUP,
 	OP_RESET_AFFINITY,
+	OP_MEMORY_POLICY,
 	OP_ENTER_DIRECTORY,
 	OP_JOIN_NAMESPACE,
 	OP_UNSHARE,
@@ -114,6 +115,9 @@ struct step_join_cgroup { struct step_head head; __s32 fd; __u32 pad; };
 
 /* sched_setaffinity to every CPU: what the caller was bound to must not be inherited; the cpuset limits it. */
 struct step_reset_affinity { struct step_head head; };
+
+/* set_mempolicy; mode has the mode and the flags, nodes are words of a mask. */
+struct step_memory_policy { struct step_head head; struct list nodes; __u32 mode; __u32 pad; };
 
 /* fchdir: the current directory follows the process into a copied mount namespace, a descriptor does not. */
 struct step_enter_directory { struct step_head head; __s32 fd; __u32 pad; };

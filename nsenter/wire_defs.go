@@ -35,6 +35,7 @@ const (
 	OpSessionKeyring   = C.OP_SESSION_KEYRING
 	OpJoinCgroup       = C.OP_JOIN_CGROUP
 	OpResetAffinity    = C.OP_RESET_AFFINITY
+	OpMemoryPolicy     = C.OP_MEMORY_POLICY
 	OpEnterDirectory   = C.OP_ENTER_DIRECTORY
 	OpJoinNamespace    = C.OP_JOIN_NAMESPACE
 	OpUnshare          = C.OP_UNSHARE
@@ -117,6 +118,7 @@ type (
 	StepSessionKeyring   C.struct_step_session_keyring
 	StepJoinCgroup       C.struct_step_join_cgroup
 	StepResetAffinity    C.struct_step_reset_affinity
+	StepMemoryPolicy     C.struct_step_memory_policy
 	StepEnterDirectory   C.struct_step_enter_directory
 	StepJoinNamespace    C.struct_step_join_namespace
 	StepUnshare          C.struct_step_unshare

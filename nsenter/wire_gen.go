@@ -28,57 +28,58 @@ const (
 	OpSessionKeyring   = 0x1
 	OpJoinCgroup       = 0x2
 	OpResetAffinity    = 0x3
-	OpEnterDirectory   = 0x4
-	OpJoinNamespace    = 0x5
-	OpUnshare          = 0x6
-	OpSync             = 0x7
-	OpFork             = 0x8
-	OpBecomeRoot       = 0x9
-	OpHostName         = 0xa
-	OpDomainName       = 0xb
-	OpLoopbackUp       = 0xc
-	OpRootPropagation  = 0xd
-	OpStageMounts      = 0xe
-	OpRootfs           = 0xf
-	OpNewMount         = 0x10
-	OpTakeTree         = 0x11
-	OpCloneTree        = 0x12
-	OpMapTree          = 0x13
-	OpAttributes       = 0x14
-	OpCopyUp           = 0x15
-	OpHeldReadonly     = 0x17
-	OpAttach           = 0x16
-	OpPathAttributes   = 0x18
-	OpReadonlyPath     = 0x19
-	OpMaskSource       = 0x1a
-	OpMaskPath         = 0x1b
-	OpUnmount          = 0x1c
-	OpPivot            = 0x1d
-	OpChroot           = 0x1e
-	OpMakeNode         = 0x1f
-	OpSymlink          = 0x20
-	OpOpenProc         = 0x21
-	OpSysctl           = 0x22
-	OpConsole          = 0x23
-	OpNewSession       = 0x24
-	OpOwnStdio         = 0x25
-	OpPersonality      = 0x26
-	OpBounding         = 0x27
-	OpGroups           = 0x28
-	OpUser             = 0x29
-	OpCapabilities     = 0x2a
-	OpAmbient          = 0x2b
-	OpCloseDescriptors = 0x2d
-	OpUmask            = 0x2c
-	OpNoNewPrivileges  = 0x2e
-	OpSeccomp          = 0x2f
-	OpMakeDirectory    = 0x30
-	OpChangeDirectory  = 0x31
-	OpHome             = 0x32
-	OpFindProgram      = 0x33
-	OpWaitStart        = 0x34
-	OpExecute          = 0x35
-	OpCount            = 0x36
+	OpMemoryPolicy     = 0x4
+	OpEnterDirectory   = 0x5
+	OpJoinNamespace    = 0x6
+	OpUnshare          = 0x7
+	OpSync             = 0x8
+	OpFork             = 0x9
+	OpBecomeRoot       = 0xa
+	OpHostName         = 0xb
+	OpDomainName       = 0xc
+	OpLoopbackUp       = 0xd
+	OpRootPropagation  = 0xe
+	OpStageMounts      = 0xf
+	OpRootfs           = 0x10
+	OpNewMount         = 0x11
+	OpTakeTree         = 0x12
+	OpCloneTree        = 0x13
+	OpMapTree          = 0x14
+	OpAttributes       = 0x15
+	OpCopyUp           = 0x16
+	OpHeldReadonly     = 0x18
+	OpAttach           = 0x17
+	OpPathAttributes   = 0x19
+	OpReadonlyPath     = 0x1a
+	OpMaskSource       = 0x1b
+	OpMaskPath         = 0x1c
+	OpUnmount          = 0x1d
+	OpPivot            = 0x1e
+	OpChroot           = 0x1f
+	OpMakeNode         = 0x20
+	OpSymlink          = 0x21
+	OpOpenProc         = 0x22
+	OpSysctl           = 0x23
+	OpConsole          = 0x24
+	OpNewSession       = 0x25
+	OpOwnStdio         = 0x26
+	OpPersonality      = 0x27
+	OpBounding         = 0x28
+	OpGroups           = 0x29
+	OpUser             = 0x2a
+	OpCapabilities     = 0x2b
+	OpAmbient          = 0x2c
+	OpCloseDescriptors = 0x2e
+	OpUmask            = 0x2d
+	OpNoNewPrivileges  = 0x2f
+	OpSeccomp          = 0x30
+	OpMakeDirectory    = 0x31
+	OpChangeDirectory  = 0x32
+	OpHome             = 0x33
+	OpFindProgram      = 0x34
+	OpWaitStart        = 0x35
+	OpExecute          = 0x36
+	OpCount            = 0x37
 )
 
 const (
@@ -130,6 +131,12 @@ type (
 	}
 	StepResetAffinity struct {
 		Head StepHead
+	}
+	StepMemoryPolicy struct {
+		Head  StepHead
+		Nodes List
+		Mode  uint32
+		Pad   uint32
 	}
 	StepEnterDirectory struct {
 		Head StepHead

@@ -17,6 +17,9 @@ func (d *decoder) join(op uint32, raw []byte) Step {
 		return JoinCgroup{d.slot(exactly[nsenter.StepJoinCgroup](raw).Fd)}
 	case nsenter.OpResetAffinity:
 		return ResetAffinity{}
+	case nsenter.OpMemoryPolicy:
+		s := exactly[nsenter.StepMemoryPolicy](raw)
+		return MemoryPolicy{s.Mode, d.list(s.Nodes)}
 	case nsenter.OpEnterDirectory:
 		return EnterDirectory{d.slot(exactly[nsenter.StepEnterDirectory](raw).Fd)}
 	case nsenter.OpJoinNamespace:

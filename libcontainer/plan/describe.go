@@ -123,6 +123,8 @@ func describeField(field string, value any) string {
 			}
 		}
 		return "[" + strings.Join(parameters, " ") + "]"
+	case []uint64: // a mask
+		return fmt.Sprintf("%#x", v)
 	case []string:
 		return fmt.Sprintf("%q", v)
 	}
@@ -161,7 +163,7 @@ func describeNumber(field string, v uint64) string {
 		return bits(v, []bitName{{nsenter.ChdirDeniedLater, "denied-later"}, {nsenter.ChdirIfDenied, "if-denied"}})
 	case "MakeNode.Mode", "MakeDirectory.Mode", "Umask.Mask":
 		return fmt.Sprintf("%#o", v)
-	case "Personality.Persona", "Seccomp.Flags":
+	case "Personality.Persona", "Seccomp.Flags", "MemoryPolicy.Mode":
 		return fmt.Sprintf("%#x", v)
 	}
 	return strconv.FormatUint(v, 10)
@@ -182,6 +184,8 @@ func messageName(v uint64) string {
 		return "map-ids"
 	case nsenter.MessageTimeOffsets:
 		return "time-offsets"
+	case nsenter.MessageNetDevices:
+		return "net-devices"
 	case nsenter.MessageHooks:
 		return "hooks"
 	case nsenter.MessageReady:

@@ -96,6 +96,8 @@ func fill(field reflect.Value, number int) {
 		field.Set(reflect.ValueOf([]string{word, "", word + "y"}))
 	case []uint32:
 		field.Set(reflect.ValueOf([]uint32{uint32(number), 1<<32 - 1}))
+	case []uint64:
+		field.Set(reflect.ValueOf([]uint64{uint64(number), 1<<64 - 1}))
 	case []byte:
 		field.Set(reflect.ValueOf(bytes.Repeat([]byte(word), 8)))
 	case []Parameter:

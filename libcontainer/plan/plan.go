@@ -95,6 +95,7 @@ var createOrder = []concern{
 	sessionKeyring,
 	controlGroups, // before the cgroup namespace is made: its root is where the process is
 	affinity,      // after the cpuset
+	memoryPolicy,  // within the cpuset
 	rootDirectory, // before any privilege on the host's files is given up
 	staging,       // with the host's privileges, for what a user namespace must not change
 	joinNamespaces,

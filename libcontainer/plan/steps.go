@@ -21,6 +21,10 @@ type (
 	SessionKeyring struct{ Name string }
 	JoinCgroup     struct{ Tasks Slot }
 	ResetAffinity  struct{}
+	MemoryPolicy   struct {
+		Mode  uint32   // with flags
+		Nodes []uint64 // mask
+	}
 	EnterDirectory struct{ Directory Slot }
 	JoinNamespace  struct {
 		Namespace Slot
@@ -143,6 +147,10 @@ func (s JoinCgroup) encode(e *encoder) {
 
 func (ResetAffinity) encode(e *encoder) {
 	put(e, nsenter.OpResetAffinity, &nsenter.StepResetAffinity{})
+}
+
+func (s MemoryPolicy) encode(e *encoder) {
+	put(e, nsenter.OpMemoryPolicy, &nsenter.StepMemoryPolicy{Nodes: e.list(s.Nodes), Mode: s.Mode})
 }
 
 func (s EnterDirectory) encode(e *encoder) {

@@ -19,6 +19,7 @@ func allSteps() []Step {
 		SessionKeyring{},
 		JoinCgroup{},
 		ResetAffinity{},
+		MemoryPolicy{},
 		EnterDirectory{},
 		JoinNamespace{},
 		Unshare{},

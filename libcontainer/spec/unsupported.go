@@ -43,7 +43,6 @@ func (v *validator) linuxRequests() []request {
 	l := v.linux
 	return []request{
 		{"linux.intelRdt", l.IntelRdt != nil},
-		{"linux.memoryPolicy", l.MemoryPolicy != nil},
 		{"linux.mountLabel", l.MountLabel != ""},
 		{"linux.seccomp.syscalls with SCMP_ACT_NOTIFY", l.Seccomp != nil && notifies(l.Seccomp)},
 	}

@@ -22,7 +22,6 @@ func TestRefuseUnsupported(t *testing.T) {
 		"process.selinuxLabel":                        func(s *specs.Spec) { s.Process.SelinuxLabel = "a:b:c:s0" },
 		"linux.mountLabel":                            func(s *specs.Spec) { s.Linux.MountLabel = "a:b:c:s0" },
 		"linux.intelRdt":                              func(s *specs.Spec) { s.Linux.IntelRdt = new(specs.LinuxIntelRdt) },
-		"linux.memoryPolicy":                          func(s *specs.Spec) { s.Linux.MemoryPolicy = new(specs.LinuxMemoryPolicy) },
 		"linux.seccomp.syscalls with SCMP_ACT_NOTIFY": ruled(specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActNotify}),
 
 		"linux.resources.hugepageLimits":  resources(func(r *specs.LinuxResources) { r.HugepageLimits = make([]specs.LinuxHugepageLimit, 1) }),

@@ -72,6 +72,7 @@ func richBundle(t *testing.T) *harness.Bundle {
 	s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229}, {Path: "/dev/queue", Type: "p"}}
 	s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1"}
 	s.Linux.RootfsPropagation = "private"
+	s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "0"}
 	s.Mounts = append(s.Mounts,
 		specs.Mount{Destination: "/bound", Source: harness.Mkdir(t, b.Path("source"), 0o755), Options: []string{"rbind", "ro", "rnosuid", "rshared"}},
 		specs.Mount{Destination: "/again", Source: b.InRootfs("etc"), Options: []string{"bind"}},

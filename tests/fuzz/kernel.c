@@ -263,6 +263,9 @@ static long without_fd(long n, const long *arg, uint8_t variant)
 	case __NR_sched_setaffinity:
 		look((void *)arg[2], (size_t)arg[1]);
 		return 0;
+	case __NR_set_mempolicy:
+		look((void *)arg[1], (size_t)(arg[2] - 1) / 8);
+		return 0;
 	case __NR_setgroups:
 		look((void *)arg[1], (size_t)arg[0] * 4);
 		return 0;
