@@ -44,7 +44,7 @@ func commands() []command {
 }
 
 // newApp returns the command line of a binary invoked by the name arg0.
-func newApp(arg0 string, table []command, stdout, stderr io.Writer) *cli.App {
+func newApp(arg0 string, stdout, stderr io.Writer) *cli.App {
 	product := productOf(arg0)
 	app := &cli.App{
 		Name:        product,
@@ -63,10 +63,15 @@ func newApp(arg0 string, table []command, stdout, stderr io.Writer) *cli.App {
 		OnUsageError:   usageError,
 	}
 	cli.VersionPrinter = func(ctx *cli.Context) { _ = printVersion(ctx.App.Writer, ctx.App.Name) }
+	return app
+}
+
+// runByLibrary lets the library parse the command line, find the command and run it, or say what is wrong.
+func runByLibrary(app *cli.App, args []string, table []command) error {
 	for _, c := range table {
 		app.Commands = append(app.Commands, c.build())
 	}
-	return app
+	return app.Run(arrange(args, app.Flags, table))
 }
 
 const appDescription = `Runs containers from bundles. A bundle is a directory with a file config.json,
@@ -84,12 +89,17 @@ func (c command) build() *cli.Command {
 		if err := c.checkArgs(ctx.NArg()); err != nil {
 			return usageError(ctx, err, true)
 		}
-		if err := checkDriver(ctx); err != nil {
-			return err
-		}
-		return c.Action(ctx)
+		return c.run(ctx)
 	}
 	return &cmd
+}
+
+// run runs the command on its options and arguments, whose number is right.
+func (c command) run(ctx *cli.Context) error {
+	if err := checkDriver(ctx); err != nil {
+		return err
+	}
+	return c.Action(ctx)
 }
 
 // quietDefaults keeps "(default: false)" out of the help of switches, on copies of theirs.
@@ -127,7 +137,7 @@ func usageError(ctx *cli.Context, err error, isCommand bool) error {
 	}
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	for _, f := range ctx.App.Flags {
-		if unknown && slices.Contains(f.Names(), name) {
+		if unknown && isNamed(f, name) {
 			return fmt.Errorf("%w (a global option: put it before %q)", err, ctx.Command.Name)
 		}
 	}
@@ -206,7 +216,7 @@ func bundleArg(ctx *cli.Context) (string, error) {
 }
 
 func hasFlag(cmd *cli.Command, name string) bool {
-	return slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+	return slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool { return isNamed(f, name) })
 }
 
 // printJSON prints v and a newline: on one line if indent is empty.

@@ -26,8 +26,11 @@ func parse(t *testing.T, name, line string, probe func(ctx *cli.Context) error) 
 	}
 	args := append([]string{"rt"}, words(line)...)
 	var stdout, stderr bytes.Buffer
-	app := newApp("rt", table, &stdout, &stderr)
-	err := app.Run(arrange(args, app.Flags, table))
+	app := newApp("rt", &stdout, &stderr)
+	done, err := dispatch(app, args, table)
+	if !done {
+		err = runByLibrary(app, args, table)
+	}
 	return result{report(logOf(app), err), stdout.String(), stderr.String()}
 }
 
@@ -186,7 +189,9 @@ func TestContainerMayBeNamedLikeACommand(t *testing.T) {
 func TestBuildLeavesTheTableAlone(t *testing.T) {
 	for _, c := range commands() {
 		flags := len(c.Flags)
-		newApp("rt", commands(), io.Discard, io.Discard).Setup()
+		if err := runByLibrary(newApp("rt", io.Discard, io.Discard), []string{"rt", "--version"}, commands()); err != nil {
+			t.Fatal(err)
+		}
 		if len(c.Flags) != flags || c.HelpName != "" {
 			t.Errorf("%s was changed", c.Name)
 		}

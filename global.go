@@ -41,11 +41,9 @@ func productOf(arg0 string) string {
 
 // globalFlags returns the options that stand before the command.
 func globalFlags(product string) []cli.Flag {
+	root := defaultRoot(product, os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
 	return []cli.Flag{
-		&cli.StringFlag{
-			Name: "root", Usage: "keep the state of containers in `DIR`",
-			DefaultText: defaultRoot(product, os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR")),
-		},
+		&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", Value: root, DefaultText: root},
 		&cli.StringFlag{Name: "log", Usage: "append messages to `FILE` instead of stderr"},
 		&cli.StringFlag{Name: "log-format", Usage: "write messages as \"text\" or \"json\"", Value: "text"},
 		&cli.BoolFlag{Name: "debug", Usage: "log what is being done", DisableDefaultText: true},
@@ -90,9 +88,6 @@ func logOf(app *cli.App) *logger {
 
 // stateRoot returns the absolute path of the directory that holds the state of this user's containers.
 func stateRoot(ctx *cli.Context) (string, error) {
-	if !ctx.IsSet("root") {
-		return defaultRoot(ctx.App.Name, os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR")), nil
-	}
 	root := ctx.String("root")
 	if root == "" {
 		return "", errors.New("--root: empty path")

@@ -17,12 +17,11 @@ func arrange(args []string, global []cli.Flag, table []command) []string {
 	if at >= len(args) {
 		return args
 	}
-	for _, cmd := range table {
-		if cmd.HasName(args[at]) {
-			return append(slices.Clone(args[:at+1]), hoist(args[at+1:], cmd.Flags, cmd.passesOptions)...)
-		}
+	c, known := find(table, args[at])
+	if !known {
+		return args
 	}
-	return args
+	return append(slices.Clone(args[:at+1]), hoist(args[at+1:], c.Flags, c.passesOptions)...)
 }
 
 // commandIndex returns the index of the command's name in args, that is, of the first word
@@ -85,7 +84,7 @@ func optionWords(word string, flags []cli.Flag) int {
 		return 1
 	}
 	for _, f := range flags {
-		if slices.Contains(f.Names(), name) {
+		if isNamed(f, name) {
 			if f, ok := f.(cli.DocGenerationFlag); ok && f.TakesValue() {
 				return 2
 			}

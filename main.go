@@ -30,8 +30,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		args = []string{productName} // execve(2) allows an empty argument list before Linux 5.18
 	}
 	table := commands()
-	app := newApp(args[0], table, stdout, stderr)
-	err := app.Run(arrange(args, app.Flags, table))
+	app := newApp(args[0], stdout, stderr)
+	done, err := dispatch(app, args, table)
+	if !done {
+		err = runByLibrary(app, args, table)
+	}
 	return report(logOf(app), err)
 }
 
