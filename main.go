@@ -17,9 +17,12 @@ import (
 	"os"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 func main() {
+	sys.CalmMonitor(true) // until a command waits for long
 	os.Exit(execute(os.Args, os.Stdout, os.Stderr))
 }
 

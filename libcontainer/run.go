@@ -58,6 +58,7 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 	n.c.pause() // others may now signal, look, or delete
 	if ended, err := sys.WaitProcess(n.stage.pidFD, briefMilliseconds); err == nil && !ended {
 		signals.CatchOthers()
+		sys.CalmMonitor(false)
 		o.BeforeWait()
 	}
 	return n.wait(attach, o.Keep)
