@@ -58,7 +58,7 @@ func newLinuxFeatures() *features.Linux {
 		},
 		Apparmor:        &features.Apparmor{Enabled: &no},
 		Selinux:         &features.Selinux{Enabled: &no},
-		IntelRdt:        &features.IntelRdt{Enabled: &no, Schemata: &no, Monitoring: &no},
+		IntelRdt:        &features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
 		MemoryPolicy:    &features.MemoryPolicy{Modes: plan.MemoryPolicyModes(), Flags: plan.MemoryPolicyFlags()},
 		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
 		NetDevices:      &features.NetDevices{Enabled: &yes},

@@ -61,13 +61,15 @@ func TestFeaturesSaysWhatIsMissing(t *testing.T) {
 	for name, value := range map[string]*bool{
 		"cgroup.systemd": l.Cgroup.Systemd, "cgroup.systemdUser": l.Cgroup.SystemdUser, "cgroup.rdma": l.Cgroup.Rdma,
 		"apparmor": l.Apparmor.Enabled, "selinux": l.Selinux.Enabled,
-		"intelRdt": l.IntelRdt.Enabled, "schemata": l.IntelRdt.Schemata, "monitoring": l.IntelRdt.Monitoring,
 	} {
 		if value == nil || *value {
 			t.Errorf("%s is not false", name)
 		}
 	}
-	for name, value := range map[string]*bool{"cgroup.v1": l.Cgroup.V1, "cgroup.v2": l.Cgroup.V2, "seccomp": l.Seccomp.Enabled, "idmap": l.MountExtensions.IDMap.Enabled, "netDevices": l.NetDevices.Enabled} {
+	for name, value := range map[string]*bool{
+		"cgroup.v1": l.Cgroup.V1, "cgroup.v2": l.Cgroup.V2, "seccomp": l.Seccomp.Enabled, "idmap": l.MountExtensions.IDMap.Enabled, "netDevices": l.NetDevices.Enabled,
+		"intelRdt": l.IntelRdt.Enabled, "schemata": l.IntelRdt.Schemata, "monitoring": l.IntelRdt.Monitoring,
+	} {
 		if value == nil || !*value {
 			t.Errorf("%s is not true", name)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/rt-oci/rt/libcontainer/intelrdt"
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/spec"
 )
@@ -47,6 +48,9 @@ func (n *creation) checkConfig() error {
 		n.c.runtime.Log.Warnf("%s", w)
 	}
 	if err := n.checkResources(); err != nil {
+		return err
+	}
+	if err := intelrdt.Check(n.spec.Linux.IntelRdt); err != nil {
 		return err
 	}
 	if err := plan.CheckMemoryPolicy(n.spec.Linux.MemoryPolicy); err != nil {

@@ -122,6 +122,9 @@ func (c *Container) destroy() error {
 			return err
 		}
 	}
+	if err := c.removeRdt(); err != nil {
+		return err
+	}
 	if err := c.removeHostMounts(); err != nil {
 		return err
 	}

@@ -144,6 +144,9 @@ func (n *creation) ready() error {
 	if err := applyProcess(n.stage.pid, n.spec.Process); err != nil {
 		return err
 	}
+	if err := n.c.joinRdt(n.stage.pid); err != nil {
+		return err
+	}
 	if err := n.setLateLimits(); err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ type savedState struct {
 	SharedPIDs     bool              `json:"shared_pids,omitempty"`    // no pid namespace of its own
 	Hooks          bool              `json:"hooks,omitempty"`          // start and delete have hooks to run
 	NoProcess      bool              `json:"no_process,omitempty"`     // created without a process to start
+	RdtPath        string            `json:"intel_rdt_path,omitempty"`
+	RdtMonitor     string            `json:"intel_rdt_monitor,omitempty"` // its monitoring group
+	RdtOwned       bool              `json:"intel_rdt_owned,omitempty"`   // the path goes with the container
 }
 
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root

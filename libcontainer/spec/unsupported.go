@@ -42,7 +42,6 @@ func (v *validator) processRequests() []request {
 func (v *validator) linuxRequests() []request {
 	l := v.linux
 	return []request{
-		{"linux.intelRdt", l.IntelRdt != nil},
 		{"linux.mountLabel", l.MountLabel != ""},
 		{"linux.seccomp.syscalls with SCMP_ACT_NOTIFY", l.Seccomp != nil && notifies(l.Seccomp)},
 	}

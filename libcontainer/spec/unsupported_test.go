@@ -21,7 +21,6 @@ func TestRefuseUnsupported(t *testing.T) {
 		"process.apparmorProfile":                     func(s *specs.Spec) { s.Process.ApparmorProfile = "docker-default" },
 		"process.selinuxLabel":                        func(s *specs.Spec) { s.Process.SelinuxLabel = "a:b:c:s0" },
 		"linux.mountLabel":                            func(s *specs.Spec) { s.Linux.MountLabel = "a:b:c:s0" },
-		"linux.intelRdt":                              func(s *specs.Spec) { s.Linux.IntelRdt = new(specs.LinuxIntelRdt) },
 		"linux.seccomp.syscalls with SCMP_ACT_NOTIFY": ruled(specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActNotify}),
 
 		"linux.resources.hugepageLimits":  resources(func(r *specs.LinuxResources) { r.HugepageLimits = make([]specs.LinuxHugepageLimit, 1) }),
