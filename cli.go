@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,9 @@ func commands() []command {
 		{Command: killCommand, minArgs: 1, maxArgs: 2},
 		{Command: deleteCommand, minArgs: 1, maxArgs: 1},
 		{Command: eventsCommand, minArgs: 1, maxArgs: 1},
+		{Command: pauseCommand, minArgs: 1, maxArgs: 1},
+		{Command: resumeCommand, minArgs: 1, maxArgs: 1},
+		{Command: psCommand, minArgs: 1, maxArgs: math.MaxInt, passesOptions: true},
 		{Command: listCommand},
 		{Command: specCommand},
 		{Command: featuresCommand},

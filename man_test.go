@@ -73,7 +73,7 @@ func TestManPagesTellWhichOptionsTakeAValue(t *testing.T) {
 
 // Elsewhere in the pages no option may be invented, either.
 func TestManPagesMentionOnlyOptionsThatExist(t *testing.T) {
-	known := []string{"-r", "-n", "-p"} // of xargs and mkdir in the examples
+	known := []string{"-r", "-n", "-p", "-ef", "-e", "-o"} // of xargs, mkdir and ps in the examples
 	for _, names := range optionsByCommand() {
 		known = append(known, names...)
 	}

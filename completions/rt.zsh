@@ -29,12 +29,13 @@ _rt_command() {
 			'--keep[do not delete the container at the end]' \
 			'--no-subreaper[do not become a subreaper]' \
 			'1:container or bundle:_directories' '2:bundle:_directories' ;;
-	start | state) _arguments $help '1:container:_rt_ids' ;;
+	start | state | pause | resume) _arguments $help '1:container:_rt_ids' ;;
 	kill) _arguments $help {-a,--all}'[signal all processes]' '1:container:_rt_ids' '2:signal:_signals' ;;
 	delete) _arguments $help {-f,--force}'[kill the container first]' '1:container:_rt_ids' ;;
 	events)
 		_arguments $help '--interval[print the counters this often]:duration' \
 			'--stats[print the counters once]' '1:container:_rt_ids' ;;
+	ps) _arguments $help {-f,--format}'[print in this form]:format:(table json)' '1:container:_rt_ids' ;;
 	list)
 		_arguments $help {-f,--format}'[print in this form]:format:(table json)' \
 			{-q,--quiet}'[print the ids only]' ;;
@@ -59,6 +60,9 @@ _rt() {
 		'kill:send a signal to a container'
 		'delete:remove a container'
 		'events:print counters and out-of-memory events'
+		'pause:stop all processes of a container'
+		'resume:let the processes of a paused container run on'
+		'ps:list the processes of a container'
 		'list:list containers'
 		'spec:write a config to begin with'
 		'features:print what the runtime supports'

@@ -121,6 +121,11 @@ func (c *Container) destroy() error {
 		if err := endGroup(group); err != nil {
 			return err
 		}
+		if len(group.Kept()) > 0 { // a paused one must not stay so for its owner
+			if err := group.Thaw(0); err != nil {
+				c.runtime.Log.Warnf("%v", err)
+			}
+		}
 	}
 	if err := c.removeRdt(); err != nil {
 		return err
@@ -133,8 +138,8 @@ func (c *Container) destroy() error {
 
 // endGroup removes the group, at once if nobody is left in it, as is usual behind the end of a pid namespace.
 func endGroup(group *cgroup.Group) error {
-	if err := group.Remove(0); !errors.Is(err, unix.EBUSY) {
-		return err
+	if group.Remove(0) == nil {
+		return nil
 	}
 	if err := group.Kill(unix.SIGKILL); err != nil {
 		return err
@@ -155,8 +160,10 @@ func (c *Container) killInit() error {
 	if err := unix.PidfdSendSignal(init, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
 		return fmt.Errorf("kill init: %w", err)
 	}
-	if frozen, err := c.frozen(); err == nil && frozen {
-		return nil // on v1 a frozen process dies when the group is thawed, which killing the group does
+	if group, err := c.ownCgroup(); err == nil && group != nil && group.HoldsBackSIGKILL() {
+		if err := group.Kill(unix.SIGKILL); err != nil {
+			return err
+		}
 	}
 	ended, err := sys.WaitProcess(init, int(removeDeadline.Milliseconds()))
 	if err == nil && !ended {

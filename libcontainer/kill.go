@@ -3,9 +3,10 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,6 +16,21 @@ func (c *Container) Kill(signal unix.Signal, all bool) error {
 	if all || signal == unix.SIGKILL && c.saved.SharedPIDs {
 		return c.killAll(signal, all)
 	}
+	if err := c.signalInit(signal); err != nil {
+		return err
+	}
+	if signal != unix.SIGKILL {
+		return nil
+	}
+	group, err := c.ownCgroup()
+	if err != nil || group == nil || !group.HoldsBackSIGKILL() {
+		return err
+	}
+	return group.Kill(signal) // so that none of its processes runs on between thaw and death
+}
+
+// signalInit sends a signal to the container's process; the error is ErrNotRunning if it has ended.
+func (c *Container) signalInit(signal unix.Signal) error {
 	init, err := c.openInit()
 	if err == unix.ESRCH {
 		return ErrNotRunning
@@ -33,25 +49,28 @@ func (c *Container) Kill(signal unix.Signal, all bool) error {
 	return nil
 }
 
-// killAll signals the processes of the control group. Without any, the container is not running; whoever asked for
-// all is content with that.
+// killAll signals the processes of the control group, and the container's process wherever somebody may have moved it.
+// Without any, the container is not running; whoever asked for all is content with that.
 func (c *Container) killAll(signal unix.Signal, all bool) error {
-	group, err := c.cgroup()
+	group, err := c.ownCgroup()
 	if err != nil {
 		return err
 	}
-	if group == nil {
-		return ErrNotRunning
-	}
-	processes, err := group.Processes()
-	if err != nil {
-		return err
-	}
-	if len(processes) == 0 && c.Status() == specs.StateStopped {
-		if all {
-			return nil
+	var members []int
+	if group != nil {
+		if members, err = group.Processes(); err == nil {
+			err = group.Kill(signal)
 		}
-		return ErrNotRunning
 	}
-	return group.Kill(signal)
+	if slices.Contains(members, c.saved.InitPID) {
+		return err
+	}
+	initErr := c.signalInit(signal)
+	if errors.Is(initErr, ErrNotRunning) && (all || len(members) > 0) {
+		initErr = nil
+	}
+	if err != nil {
+		return err
+	}
+	return initErr
 }

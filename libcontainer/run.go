@@ -55,7 +55,7 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 		return 0, nil
 	}
 	signals.ForwardTo(n.stage.pidFD)
-	n.c.pause() // others may now signal, look, or delete
+	n.c.yield() // others may now signal, look, or delete
 	if ended, err := sys.WaitProcess(n.stage.pidFD, briefMilliseconds); err == nil && !ended {
 		signals.CatchOthers()
 		sys.CalmMonitor(false)

@@ -48,6 +48,7 @@ var (
 	ErrExist      = errors.New("container with given ID already exists")
 	ErrInvalidID  = errors.New("invalid container ID format")
 	ErrNotRunning = errors.New("container not running")
+	ErrNotPaused  = errors.New("container not paused")
 	ErrNoProgram  = errors.New("executable file not found in $PATH")
 )
 
@@ -189,13 +190,13 @@ func (c *Container) release() {
 	}
 }
 
-// pause lets others change the container; acquireAgain finds out whether it is still the same one.
-func (c *Container) pause() {
+// yield lets others change the container; acquireAgain finds out whether it is still the same one.
+func (c *Container) yield() {
 	_ = unix.Flock(int(c.lock.Fd()), unix.LOCK_UN) // closing it would do, but the inode shall stay ours
 	c.pinned, c.lock = c.lock, nil
 }
 
-// acquireAgain takes the lock after pause. ErrNotExist: the container was deleted meanwhile, and perhaps another one
+// acquireAgain takes the lock after yield. ErrNotExist: the container was deleted meanwhile, and perhaps another one
 // made with its id.
 func (c *Container) acquireAgain() error {
 	defer c.pinned.Close()

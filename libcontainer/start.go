@@ -24,6 +24,8 @@ func (c *Container) Start() error {
 	switch status := c.Status(); {
 	case status == specs.StateStopped:
 		return errors.New("cannot start a container that has stopped")
+	case status == StatusPaused:
+		return errors.New("cannot start a container in the paused state (resume it first)")
 	case status != specs.StateCreated:
 		return fmt.Errorf("cannot start an already running container (it is %s)", status)
 	case c.saved.NoProcess:

@@ -66,11 +66,12 @@ func (c *Container) Status() specs.ContainerState {
 	if !c.initAlive() {
 		return specs.StateStopped
 	}
-	if c.waitsForStart() {
-		return specs.StateCreated
-	}
+	// First: a start of what is frozen would hang.
 	if frozen, err := c.frozen(); err == nil && frozen {
 		return StatusPaused
+	}
+	if c.waitsForStart() {
+		return specs.StateCreated
 	}
 	return specs.StateRunning
 }
@@ -105,6 +106,14 @@ func (c *Container) cgroup() (*cgroup.Group, error) {
 	}
 	g.Keep(c.saved.CgroupKept)
 	return g, nil
+}
+
+// ownCgroup is cgroup for those who signal its members: nil while create has not made sure that nobody else is in it.
+func (c *Container) ownCgroup() (*cgroup.Group, error) {
+	if !c.ownsCgroup() {
+		return nil, nil
+	}
+	return c.cgroup()
 }
 
 // initAlive says that the init process that the state names still lives: the number alone may belong to another

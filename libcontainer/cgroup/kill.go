@@ -15,6 +15,20 @@ import (
 // is in uninterruptible sleep; then the wait is vain, and Kill goes on without.
 const freezeDeadline = 200 * time.Millisecond
 
+// forkRounds is how often a group that can't be killed as a whole is signalled: what has forked before it died, dies in
+// a later round.
+const forkRounds = 10
+
+// HoldsBackSIGKILL tells whether a v1 freezer keeps processes of the group from dying. Kill ends that.
+func (g *Group) HoldsBackSIGKILL() bool {
+	m, ok := g.controller("freezer")
+	if !ok {
+		return false
+	}
+	state, err := readControl(m.dir, "freezer.state")
+	return err == nil && state != "THAWED"
+}
+
 // Kill sends sig to every process of the group and of the groups below it.
 //
 // For SIGKILL nothing escapes by forking, and a frozen group dies: the unified tree does both by cgroup.kill (Linux
@@ -24,19 +38,26 @@ func (g *Group) Kill(sig unix.Signal) error {
 	if sig != unix.SIGKILL {
 		return g.signal(sig)
 	}
+	rounds := 1
 	if m, ok := g.unified(); ok {
 		err := writeControl(m.dir, "cgroup.kill", "1")
-		if err != nil && !gone(err) {
-			return err
+		switch {
+		case err != nil && !gone(err): // not ours to write: signals still work
+			rounds = forkRounds
+		case g.Version() == V2:
+			return nil
 		}
 	}
-	if g.Version() == V2 {
-		return nil
-	}
 	// In a hybrid, too: a process may be ours in a v1 hierarchy only, and a v1 freezer holds back even SIGKILL.
-	rounds := 1
-	if g.Version() == V1 && !g.freeze() {
-		rounds = 10 // what has forked before it died, dies in a later one
+	if g.Version() == V1 {
+		i, err := catchInterrupts() // between freeze and thaw nothing may end us
+		if err != nil {
+			return err
+		}
+		defer i.releaseAndRaise()
+		if !g.freeze() {
+			rounds = forkRounds
+		}
 	}
 	var err error
 	for range rounds {
@@ -113,24 +134,11 @@ func unpin(pinned map[int]int) {
 	}
 }
 
-// freeze stops the group by the v1 freezer, so that no fork can outrun a signal, and waits for that until
-// freezeDeadline. The answer no is not an error: the caller has to do without.
+// freeze stops the group by the v1 freezer, so that no fork can outrun a signal. The answer no is not an error: the
+// caller has to do without.
 func (g *Group) freeze() bool {
 	m, ok := g.controller("freezer")
-	if !ok || writeControl(m.dir, "freezer.state", "FROZEN") != nil {
-		return false
-	}
-	// The v1 freezer has no event to wait for: it makes progress when its state is read.
-	for end := time.Now().Add(freezeDeadline); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
-		state, err := readControl(m.dir, "freezer.state")
-		if err != nil {
-			return false
-		}
-		if state == "FROZEN" {
-			return true
-		}
-	}
-	return false
+	return ok && freezeV1(m.dir, time.Now().Add(freezeDeadline), nil) == nil
 }
 
 // thaw ends what v1 freezers hold, also those of groups that the container has made below its own.
@@ -139,5 +147,10 @@ func (g *Group) thaw() error {
 	if !ok {
 		return nil
 	}
-	return walk(m.dir, func(d directory) error { return d.write("freezer.state", "THAWED") })
+	return walk(m.dir, func(d directory) error {
+		if frozen, err := d.read("freezer.self_freezing"); err == nil && frozen == "0" {
+			return nil // the hierarchy may be read-only
+		}
+		return d.write("freezer.state", "THAWED")
+	})
 }

@@ -40,6 +40,16 @@ func (g *Group) count() (int, error) {
 	return len(known) + foreign, nil
 }
 
+// has tells whether a process is a member of the group or of a group below it, in any hierarchy.
+func (g *Group) has(pid int) (bool, error) {
+	pids, err := g.Processes()
+	if err != nil {
+		return false, err
+	}
+	_, found := slices.BinarySearch(pids, pid)
+	return found, nil
+}
+
 // listed returns what the hierarchies list, unsorted, with repetitions, and 0 for each foreign process.
 func (g *Group) listed() ([]int, error) {
 	var pids []int

@@ -18,11 +18,12 @@ import (
 func (g *Group) WaitEmpty(deadline time.Duration) error {
 	end := time.Now().Add(deadline)
 	if m, ok := g.unified(); ok {
-		empty, err := waitUnpopulated(m.dir, end)
+		err := waitEvent(m.dir, "populated", 0, end, nil)
 		switch {
+		case errors.Is(err, errDeadline):
 		case err != nil && !gone(err):
 			return err
-		case g.Version() == V2 && (empty || err != nil):
+		case g.Version() == V2:
 			return nil
 		}
 	}
@@ -50,27 +51,30 @@ func (g *Group) WaitEmpty(deadline time.Duration) error {
 	}
 }
 
-// waitUnpopulated waits until cgroup.events of dir says "populated 0". The kernel announces a change of that file by
-// POLLPRI (cgroup-v2.rst, "[Un]populated Notification"). It returns false at the deadline.
-func waitUnpopulated(dir string, end time.Time) (bool, error) {
+// waitEvent waits until cgroup.events of dir has want behind key. The kernel announces a change of that file by POLLPRI
+// (cgroup-v2.rst, "[Un]populated Notification"). The error is errDeadline when end has come.
+func waitEvent(dir, key string, want uint64, end time.Time, i *interrupt) error {
 	f, err := open(dir+"/cgroup.events", unix.O_RDONLY)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer f.Close()
 	buffer := make([]byte, 256)
 	for {
 		n, err := unix.Pread(int(f.Fd()), buffer, 0)
 		if err != nil {
-			return false, &os.PathError{Op: "read", Path: f.Name(), Err: err}
+			return &os.PathError{Op: "read", Path: f.Name(), Err: err}
 		}
-		populated, err := keyed(string(buffer[:n]), "populated")
-		if err != nil || populated == 0 {
-			return err == nil, err
+		value, err := keyed(string(buffer[:n]), key)
+		if err != nil || value == want {
+			return err
 		}
-		changed, err := poll(int(f.Fd()), unix.POLLPRI, end)
-		if err != nil || !changed {
-			return false, err
+		changed, err := pollInterruptibly(int(f.Fd()), unix.POLLPRI, end, i)
+		if err != nil {
+			return err
+		}
+		if !changed {
+			return errDeadline
 		}
 	}
 }
@@ -87,11 +91,19 @@ func waitExit(pinned map[int]int, end time.Time) error {
 
 // poll waits for an event until end, and returns false if none came.
 func poll(fd int, events int16, end time.Time) (bool, error) {
+	return pollInterruptibly(fd, events, end, nil)
+}
+
+// pollInterruptibly is poll with the error errInterrupted once a signal has come.
+func pollInterruptibly(fd int, events int16, end time.Time, i *interrupt) (bool, error) {
 	for {
 		remaining := max(0, time.Until(end))
 		timeout := int((remaining + time.Millisecond - 1) / time.Millisecond)
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, timeout)
+		fds := []unix.PollFd{{Fd: int32(fd), Events: events}, i.pollFD()}
+		n, err := unix.Poll(fds, timeout)
 		switch {
+		case err == nil && fds[1].Revents != 0:
+			return false, errInterrupted
 		case err == nil:
 			return n > 0, nil
 		case !errors.Is(err, unix.EINTR):

@@ -83,3 +83,17 @@ func HasCapability(capability int) bool {
 	var sets [2]unix.CapUserData
 	return unix.Capget(&header, &sets[0]) == nil && sets[capability/32].Effective&(1<<(capability%32)) != 0
 }
+
+// UseV1View makes all later calls of rt for this bundle see cgroup v1 only, without the controllers named. It skips the
+// test if the machine has no such hierarchies.
+func (b *Bundle) UseV1View(t *testing.T, without ...string) {
+	t.Helper()
+	if !HasCgroup1() || IsCgroup2(cgroupRoot) {
+		t.Skip("needs cgroup v1: no hierarchy of it is mounted below " + cgroupRoot)
+	}
+	script := ""
+	for _, name := range append(without, "unified") {
+		script += "{ [ ! -d " + cgroupRoot + "/" + name + " ] || mount -t tmpfs none " + cgroupRoot + "/" + name + "; } && "
+	}
+	b.Wrapper = []string{"unshare", "-m", "--propagation", "private", "sh", "-c", script + `exec "$@"`, "sh"}
+}
