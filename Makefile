@@ -96,6 +96,7 @@ fuzz: ## search for plans that break the stage, and for configs that break the p
 	$(GO) run ./tests/fuzz -time $(FUZZTIME)
 	$(GO) test -run '^$$' -fuzz '^FuzzEncode$$' -fuzztime $(FUZZTIME) ./libcontainer/plan
 	$(GO) test -run '^$$' -fuzz '^FuzzCreate$$' -fuzztime $(FUZZTIME) ./libcontainer/plan
+	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME) ./libcontainer/seccomp/wire
 
 .PHONY: integration
 integration: rt ## run the tests that drive ./rt (root)
