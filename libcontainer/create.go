@@ -65,7 +65,7 @@ func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creati
 		return nil, errors.New("containers of an ordinary user are not supported yet: run rt as root")
 	}
 	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o, detached: detached}
-	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.makeStateDir, n.rememberMounts, n.makeRdt, n.makeCgroup} {
+	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.makeStateDir, n.offerNotify, n.rememberMounts, n.makeRdt, n.makeCgroup} {
 		if err := step(); err != nil {
 			return nil, n.fail(err)
 		}

@@ -46,14 +46,21 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 	if attach != nil {
 		defer attach.Close()
 	}
+	notify, err := n.c.notifier()
+	if err != nil {
+		return 0, n.fail(err)
+	}
+	defer notify.close()
 	if err := n.c.startWithHooks(n.spec, n.release); err != nil {
 		return 0, n.fail(err)
 	}
 	n.leaveNetDevices()
 	if o.Detach {
 		n.stage.close()
-		return 0, nil
+		n.c.release()
+		return 0, notify.await(true)
 	}
+	notify.background(n.c.runtime.Log)
 	signals.ForwardTo(n.stage.pidFD)
 	n.c.yield() // others may now signal, look, or delete
 	if ended, err := sys.WaitProcess(n.stage.pidFD, briefMilliseconds); err == nil && !ended {

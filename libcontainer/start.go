@@ -31,6 +31,19 @@ func (c *Container) Start() error {
 	case c.saved.NoProcess:
 		return errors.New("process: missing in config.json, so there is nothing to start")
 	}
+	notify, err := c.notifier()
+	if err != nil {
+		return err
+	}
+	defer notify.close()
+	if err := c.startProgram(); err != nil {
+		return err
+	}
+	c.release() // the wait may be long, and others may end it
+	return notify.await(true)
+}
+
+func (c *Container) startProgram() error {
 	if !c.saved.Hooks {
 		return c.wake()
 	}

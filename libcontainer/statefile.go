@@ -101,7 +101,7 @@ func (c *Container) halfMade() bool {
 		return false
 	}
 	for _, entry := range entries {
-		if !slices.Contains(stateNames[:], entry.Name()) {
+		if !slices.Contains(stateNames[:], entry.Name()) && entry.Name() != notifyName {
 			return false
 		}
 	}
@@ -115,7 +115,14 @@ func (c *Container) removeStateDir() error {
 			return fmt.Errorf("remove %q: %w", c.file(name), err)
 		}
 	}
-	if err := unix.Rmdir(c.dir()); err != nil && err != unix.ENOENT {
+	err := unix.Rmdir(c.dir())
+	if err == unix.ENOTEMPTY {
+		if err := c.removeNotify(); err != nil {
+			return fmt.Errorf("remove %q: %w", c.file(notifyName), err)
+		}
+		err = unix.Rmdir(c.dir())
+	}
+	if err != nil && err != unix.ENOENT {
 		return fmt.Errorf("remove state directory %q: %w", c.dir(), err)
 	}
 	return nil
