@@ -35,13 +35,14 @@ type Watch struct {
 	memory     *os.File // memory.events (v2) or memory.oom_control (v1); nil without a memory controller
 	oomCounter int      // eventfd of v1, or -1
 	kills      uint64   // oom_kill of memory.events
-	process    int      // pidfd of one member, while there is no file that tells the end of all; or -1
+	process    int      // pidfd of one member, or -1
+	again      time.Duration
 }
 
 // Watch begins to watch the group. A group without a memory controller has no OOM events; that is no error. A group
 // that is gone is ErrRemoved.
 func (g *Group) Watch() (*Watch, error) {
-	w := &Watch{group: g, oomCounter: -1, process: -1}
+	w := &Watch{group: g, oomCounter: -1, process: -1, again: firstLook}
 	err := w.openFiles()
 	if err == nil {
 		return w, nil
@@ -121,12 +122,22 @@ func (w *Watch) Next(end time.Time) (Event, error) {
 		if err != nil {
 			return NoEvent, err
 		}
-		woken, err := pollAny(w.pollList(), end)
-		if err != nil || !woken {
+		until := end
+		if w.process >= 0 {
+			w.again = firstLook
+		} else if next := time.Now().Add(w.again); next.Before(end) {
+			// Populated, but by one on his last way out, or of a foreign PID namespace: no event is certain.
+			until, w.again = next, min(2*w.again, time.Second)
+		}
+		woken, err := pollAny(w.pollList(), until)
+		if err != nil || !woken && until.Equal(end) {
 			return NoEvent, err
 		}
 	}
 }
+
+// firstLook is how soon to look again at a group whose last process can't be waited for; then twice as late, and so on.
+const firstLook = 5 * time.Millisecond
 
 // pollList returns what to wait for. What happened since it was looked at last wakes as well.
 func (w *Watch) pollList() []unix.PollFd {
@@ -192,69 +203,64 @@ func (w *Watch) readKills() (uint64, error) {
 	return keyed(content, "oom_kill")
 }
 
-// ended tells whether no process is left.
+// ended tells whether no process is left. Where cgroup.events does not say so, as on v1, the lists of processes do.
 func (w *Watch) ended() (bool, error) {
-	if w.populated == nil {
-		return w.noMember()
-	}
-	content, err := preadControl(w.populated)
-	var populated uint64
-	if err == nil {
-		populated, err = keyed(content, "populated")
-	}
-	switch {
-	case err != nil && !gone(err):
+	populated, err := w.isPopulated()
+	if err != nil {
 		return false, err
-	case err == nil && populated != 0:
-		return false, nil
-	case w.group.Version() == V2:
+	}
+	if !populated && w.group.Version() == V2 {
 		return true, nil
 	}
 	// In a hybrid somebody may have moved the processes in the unified tree alone: v1 groups have the last word.
-	w.populated.Close()
-	w.populated = nil
-	return w.noMember()
+	members, err := w.pinMember()
+	return err == nil && !members && !populated, err
 }
 
-// noMember tells whether the group is empty where no file says so. It holds a pidfd of one member: as long as that
-// lives the group is not empty.
-func (w *Watch) noMember() (bool, error) {
-	for {
-		if w.process >= 0 {
-			exited, err := poll(w.process, unix.POLLIN, time.Time{})
-			if err != nil || !exited {
-				return false, err
-			}
-			unix.Close(w.process)
-			w.process = -1
-		}
-		pids, err := w.group.Processes()
-		if err != nil || len(pids) == 0 {
+// isPopulated reads cgroup.events. A group that is gone, and one without that file, is not populated.
+func (w *Watch) isPopulated() (bool, error) {
+	if w.populated == nil {
+		return false, nil
+	}
+	content, err := preadControl(w.populated)
+	if gone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	populated, err := keyed(content, "populated")
+	return populated != 0, err
+}
+
+// pinMember holds a pidfd of one member: as long as that lives the group is not empty, and its end wakes. That is needed
+// on v2 as well: the kernel delays a notification of cgroup.events if there was one in the last 10 ms, and drops it
+// when the group is removed meanwhile (kernel: cgroup_file_notify, cgroup_rm_file). It returns false if there is nobody.
+func (w *Watch) pinMember() (bool, error) {
+	if w.process >= 0 {
+		exited, err := poll(w.process, unix.POLLIN, time.Time{})
+		if err != nil || !exited {
 			return err == nil, err
 		}
-		if err := w.pinOne(pids); err != nil {
-			return false, err
-		}
-		if w.process < 0 {
-			// Listed, but no longer there: on their last way out, of which no event tells.
-			time.Sleep(time.Millisecond)
-		}
+		unix.Close(w.process)
+		w.process = -1
 	}
-}
-
-func (w *Watch) pinOne(pids []int) error {
+	pids, err := w.group.Processes()
+	if err != nil {
+		return false, err
+	}
 	for _, pid := range pids {
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err == nil {
 			w.process = fd
-			return nil
+			return true, nil
 		}
 		// EINVAL: the number is that of a thread by now.
 		if !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EINVAL) {
-			return fmt.Errorf("pidfd_open %d: %w", pid, err)
+			return false, fmt.Errorf("pidfd_open %d: %w", pid, err)
 		}
 	}
-	return nil
+	return len(pids) > 0, nil
 }
 
 // preadControl reads a short control file from its beginning, which also makes it silent for poll(2) until it changes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"testing"
@@ -139,6 +140,54 @@ func TestHostWatchEndsWithTheLastProcess(t *testing.T) {
 				t.Errorf("got %v after the removal", got)
 			}
 		})
+	}
+}
+
+// The kernel tells of a change of cgroup.events at most every 10 ms, and never if the group is removed before that.
+func TestHostWatchEndsWithAGroupThatIsRemovedAtOnce(t *testing.T) {
+	for range 10 {
+		g := createdGroup(t)
+		cmd := startInGroup(t, g, "echo; exec sleep 1000")
+		w, err := g.Watch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		if got := nextEvents(t, w, 0); !slices.Equal(got, []Event{NoEvent}) {
+			t.Fatalf("got %v", got)
+		}
+		type result struct {
+			event Event
+			err   error
+		}
+		ended := make(chan result, 1)
+		go func() {
+			event, err := w.Next(time.Now().Add(time.Minute))
+			ended <- result{event, err}
+		}()
+		freezeByHand(t, g, ".") // a first notification
+		for frozen := false; !frozen; frozen, err = g.Frozen() {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := g.Kill(unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		for unix.Kill(cmd.Process.Pid, 0) == nil {
+			runtime.Gosched() // who reaps it
+		}
+		if err := g.Remove(5 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case r := <-ended:
+			if r.event != EndEvent || r.err != nil {
+				t.Errorf("got %v, %v", r.event, r.err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("goes on")
+		}
 	}
 }
 
