@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/lazyjson"
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // Names in a container's state directory.
@@ -63,7 +64,7 @@ const newSuffix = ".new" // of a file that is being written
 // load reads state.json. A directory with nothing but files of ours and without that one is what a create that was
 // killed left in its first moments: it counts as a container, so that delete can remove it.
 func (c *Container) load() error {
-	data, err := os.ReadFile(c.file(stateName))
+	data, err := readState(c.file(stateName))
 	if errors.Is(err, fs.ErrNotExist) {
 		if !c.halfMade() {
 			return ErrNotExist
@@ -84,6 +85,21 @@ func (c *Container) load() error {
 	}
 	c.saved.ID = id
 	return nil
+}
+
+// readState reads a state file. What is no regular file is not waited for: one odd entry must not stop list.
+func readState(path string) ([]byte, error) {
+	const limit = 64 << 20 // far above any config's annotations
+	fd, err := sys.Open(path, unix.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	data, err := sys.ReadBounded(fd, limit)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", path, err)
+	}
+	return data, nil
 }
 
 // ownsCgroup says that create has found the control group free and taken it.
