@@ -39,6 +39,7 @@ func commands() []command {
 		{Command: pauseCommand, minArgs: 1, maxArgs: 1},
 		{Command: resumeCommand, minArgs: 1, maxArgs: 1},
 		{Command: psCommand, minArgs: 1, maxArgs: math.MaxInt, passesOptions: true},
+		{Command: statsCommand, maxArgs: math.MaxInt},
 		{Command: listCommand},
 		{Command: specCommand},
 		{Command: featuresCommand},
@@ -192,8 +193,8 @@ func containerArgs(ctx *cli.Context) (id, bundle string, err error) {
 	}
 	isPath := bundle == "" && strings.Contains(id, "/") // no valid id contains one
 	if isPath {
-		if info, err := os.Stat(filepath.Join(id, "config.json")); err != nil || info.IsDir() {
-			return "", "", fmt.Errorf("%s: %w: %q (nor is it a bundle: it has no config.json)", ctx.Command.Name, libcontainer.ErrInvalidID, id)
+		if err := checkBundlePath(id); err != nil {
+			return "", "", fmt.Errorf("%s: %w", ctx.Command.Name, err)
 		}
 		bundle = id
 	}
@@ -208,6 +209,28 @@ func containerArgs(ctx *cli.Context) (id, bundle string, err error) {
 		id = filepath.Base(bundle)
 	}
 	return id, bundle, nil
+}
+
+func checkBundlePath(path string) error {
+	if info, err := os.Stat(filepath.Join(path, "config.json")); err != nil || info.IsDir() {
+		return fmt.Errorf("%w: %q (nor is it a bundle: it has no config.json)", libcontainer.ErrInvalidID, path)
+	}
+	return nil
+}
+
+// idArg returns the id that one of several arguments names: itself, or the name of the directory of a bundle.
+func idArg(word string) (string, error) {
+	if !strings.Contains(word, "/") {
+		return word, nil
+	}
+	if err := checkBundlePath(word); err != nil {
+		return "", err
+	}
+	path, err := filepath.Abs(word)
+	if err != nil {
+		return "", fmt.Errorf("resolve bundle: %w", err)
+	}
+	return filepath.Base(path), nil
 }
 
 // bundleArg returns the bundle that stands beside an id, as the option --bundle or the second argument; "" if none does.

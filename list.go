@@ -53,13 +53,19 @@ func listContainers(ctx *cli.Context) ([]*libcontainer.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(r.Root); err != nil {
-		if !ctx.IsSet("root") && errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("look up state root: %w", err)
+	if err := checkRoot(ctx, r); err != nil {
+		return nil, err
 	}
 	return r.List()
+}
+
+// checkRoot refuses a state root that was named and is not there.
+func checkRoot(ctx *cli.Context, r *libcontainer.Runtime) error {
+	_, err := os.Stat(r.Root)
+	if err == nil || !ctx.IsSet("root") && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("look up state root: %w", err)
 }
 
 func printIDs(w io.Writer, containers []*libcontainer.Container) error {

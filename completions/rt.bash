@@ -13,6 +13,7 @@ _rt_options() {
 	delete) echo '--force -f' ;;
 	events) echo '--interval --stats' ;;
 	ps) echo '--format -f' ;;
+	stats) echo '--all -a --format -f --interval -i --no-stream' ;;
 	list) echo '--format -f --quiet -q' ;;
 	spec) echo '--bundle -b --rootless' ;;
 	version) echo '--json' ;;
@@ -27,8 +28,9 @@ _rt_value() {
 	:--log | *:--pid-file | *:--console-socket | *:--pidfd-socket) _rt_files -f "$3" ;;
 	:--log-format) _rt_words 'text json' "$3" ;;
 	:--rootless) _rt_words 'true false auto' "$3" ;;
+	stats:--format | stats:-f) _rt_words 'table json prom' "$3" ;;
 	list:--format | list:-f | ps:--format | ps:-f) _rt_words 'table json' "$3" ;;
-	*:--preserve-fds | events:--interval) ;;
+	*:--preserve-fds | events:--interval | stats:--interval | stats:-i) ;;
 	*) return 1 ;;
 	esac
 }
@@ -51,6 +53,7 @@ _rt() {
 		:--root) ((++i < COMP_CWORD)) && root=(--root "${COMP_WORDS[i]}") ;;
 		:--log | :--log-format | :--rootless) ((++i)) ;;
 		ps:--format | ps:-f | *:--bundle | *:-b | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--preserve-fds | events:--interval) ((++i)) ;;
+		stats:--format | stats:-f | stats:--interval | stats:-i) ((++i)) ;;
 		*:-*) ;;
 		:*) command=${COMP_WORDS[i]} ;;
 		*) ((++arguments)) ;;
@@ -65,9 +68,9 @@ _rt() {
 		return
 	fi
 	case $command:$arguments in
-	:* | help:0) _rt_words 'create start run state kill delete events pause resume ps list spec features version completion help' "$current" ;;
+	:* | help:0) _rt_words 'create start run state kill delete events pause resume ps stats list spec features version completion help' "$current" ;;
 	create:[01] | run:[01]) _rt_files -d "$current" ;;
-	start:0 | state:0 | kill:0 | delete:0 | events:0 | pause:0 | resume:0 | ps:0) _rt_words "$(rt "${root[@]}" list --quiet 2>/dev/null)" "$current" ;;
+	start:0 | state:0 | kill:0 | delete:0 | events:0 | stats:* | pause:0 | resume:0 | ps:0) _rt_words "$(rt "${root[@]}" list --quiet 2>/dev/null)" "$current" ;;
 	kill:1) _rt_words 'TERM KILL INT HUP QUIT USR1 USR2 STOP CONT WINCH' "$current" ;;
 	completion:0) _rt_words 'bash zsh fish' "$current" ;;
 	esac

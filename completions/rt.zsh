@@ -36,6 +36,11 @@ _rt_command() {
 		_arguments $help '--interval[print the counters this often]:duration' \
 			'--stats[print the counters once]' '1:container:_rt_ids' ;;
 	ps) _arguments $help {-f,--format}'[print in this form]:format:(table json)' '1:container:_rt_ids' ;;
+	stats)
+		_arguments $help {-a,--all}'[also show containers that have stopped]' \
+			{-f,--format}'[print in this form]:format:(table json prom)' \
+			{-i,--interval}'[refresh this often]:duration' \
+			'--no-stream[print once]' '*:container:_rt_ids' ;;
 	list)
 		_arguments $help {-f,--format}'[print in this form]:format:(table json)' \
 			{-q,--quiet}'[print the ids only]' ;;
@@ -63,6 +68,7 @@ _rt() {
 		'pause:stop all processes of a container'
 		'resume:let the processes of a paused container run on'
 		'ps:list the processes of a container'
+		'stats:show what containers use'
 		'list:list containers'
 		'spec:write a config to begin with'
 		'features:print what the runtime supports'
