@@ -94,17 +94,9 @@ func (c command) build() *cli.Command {
 		if err := c.checkArgs(ctx.NArg()); err != nil {
 			return usageError(ctx, err, true)
 		}
-		return c.run(ctx)
+		return c.Action(ctx)
 	}
 	return &cmd
-}
-
-// run runs the command on its options and arguments, whose number is right.
-func (c command) run(ctx *cli.Context) error {
-	if err := checkDriver(ctx); err != nil {
-		return err
-	}
-	return c.Action(ctx)
 }
 
 // quietDefaults keeps "(default: false)" out of the help of switches, on copies of theirs.

@@ -52,6 +52,7 @@ func createArguments(ctx *cli.Context) (*libcontainer.Runtime, string, libcontai
 		ConsoleSocket: ctx.String("console-socket"), PidfdSocket: ctx.String("pidfd-socket"),
 		PreserveFDs: ctx.Int("preserve-fds"),
 		NoPivot:     ctx.Bool("no-pivot"), NoNewKeyring: ctx.Bool("no-new-keyring"),
+		Systemd: ctx.Bool("systemd-cgroup"),
 	}
 	if options.PreserveFDs < 0 {
 		return nil, "", options, fmt.Errorf("%s %s: --preserve-fds %d: not a number of descriptors", ctx.Command.Name, id, options.PreserveFDs)

@@ -36,7 +36,7 @@ func dispatch(app *cli.App, args []string, table []command) (bool, error) {
 	}
 	inner := cli.NewContext(app, own, outer)
 	inner.Command = c.Command
-	return true, c.run(inner)
+	return true, c.Action(inner)
 }
 
 // find looks a command up by its name.

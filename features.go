@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rt-oci/rt/libcontainer/capability"
+	"github.com/rt-oci/rt/libcontainer/cgroup"
 	"github.com/rt-oci/rt/libcontainer/hook"
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/seccomp"
@@ -39,6 +40,7 @@ func newFeatures() *features.Features {
 			"org.rt.commit":                        commit,
 			"io.github.seccomp.libseccomp.version": seccomp.Version(),
 		},
+		PotentiallyUnsafeConfigAnnotations: []string{cgroup.PropertyPrefix},
 	}
 }
 
@@ -47,7 +49,7 @@ func newLinuxFeatures() *features.Linux {
 	return &features.Linux{
 		Namespaces:   plan.NamespaceTypes(),
 		Capabilities: capability.Names(),
-		Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &no},
+		Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &no, Rdma: &no},
 		Seccomp: &features.Seccomp{
 			Enabled:        &yes,
 			Actions:        specWords(seccomp.Actions()),

@@ -59,7 +59,7 @@ func TestFeaturesIsComplete(t *testing.T) {
 func TestFeaturesSaysWhatIsMissing(t *testing.T) {
 	l := newLinuxFeatures()
 	for name, value := range map[string]*bool{
-		"cgroup.systemd": l.Cgroup.Systemd, "cgroup.systemdUser": l.Cgroup.SystemdUser, "cgroup.rdma": l.Cgroup.Rdma,
+		"cgroup.systemdUser": l.Cgroup.SystemdUser, "cgroup.rdma": l.Cgroup.Rdma,
 		"apparmor": l.Apparmor.Enabled, "selinux": l.Selinux.Enabled,
 	} {
 		if value == nil || *value {
@@ -67,12 +67,15 @@ func TestFeaturesSaysWhatIsMissing(t *testing.T) {
 		}
 	}
 	for name, value := range map[string]*bool{
-		"cgroup.v1": l.Cgroup.V1, "cgroup.v2": l.Cgroup.V2, "seccomp": l.Seccomp.Enabled, "idmap": l.MountExtensions.IDMap.Enabled, "netDevices": l.NetDevices.Enabled,
+		"cgroup.v1": l.Cgroup.V1, "cgroup.v2": l.Cgroup.V2, "cgroup.systemd": l.Cgroup.Systemd, "seccomp": l.Seccomp.Enabled, "idmap": l.MountExtensions.IDMap.Enabled, "netDevices": l.NetDevices.Enabled,
 		"intelRdt": l.IntelRdt.Enabled, "schemata": l.IntelRdt.Schemata, "monitoring": l.IntelRdt.Monitoring,
 	} {
 		if value == nil || !*value {
 			t.Errorf("%s is not true", name)
 		}
+	}
+	if unsafe := newFeatures().PotentiallyUnsafeConfigAnnotations; !slices.Contains(unsafe, "org.systemd.property.") {
+		t.Errorf("annotations that may be unsafe: %q", unsafe)
 	}
 	if p := l.MemoryPolicy; len(p.Modes) != 7 || len(p.Flags) != 3 || !slices.IsSorted(p.Modes) || !slices.IsSorted(p.Flags) {
 		t.Errorf("memoryPolicy: %+v", p)

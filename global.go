@@ -48,7 +48,7 @@ func globalFlags(product string) []cli.Flag {
 		&cli.StringFlag{Name: "log-format", Usage: "write messages as \"text\" or \"json\"", Value: "text"},
 		&cli.BoolFlag{Name: "debug", Usage: "log what is being done", DisableDefaultText: true},
 		&cli.BoolFlag{
-			Name: "systemd-cgroup", Usage: "let systemd make the control group (refused by create and run: not supported)",
+			Name: "systemd-cgroup", Usage: "let systemd make the control group; linux.cgroupsPath is then \"slice:prefix:name\"",
 			DisableDefaultText: true,
 		},
 		&cli.StringFlag{Name: "rootless", Usage: "go on without access to control groups: true, false or auto", Value: "auto"},
@@ -105,17 +105,4 @@ func defaultRoot(product string, uid int, runtimeDir string) string {
 		return filepath.Join(runtimeDir, product)
 	}
 	return filepath.Join("/run", product)
-}
-
-// checkDriver refuses to make a container in a control group of the wrong driver. Commands for existing containers
-// find the group in the state, whoever made it, so that they accept the option.
-func checkDriver(ctx *cli.Context) error {
-	if !ctx.Bool("systemd-cgroup") {
-		return nil
-	}
-	switch name := ctx.Command.Name; name {
-	case "create", "run":
-		return fmt.Errorf("%s: --systemd-cgroup: the systemd driver is not supported (omit the option to use cgroupfs)", name)
-	}
-	return nil
 }

@@ -48,6 +48,7 @@ type creation struct {
 	stage    *stage
 	devices  *network.Moved
 	mappings []int    // user namespaces of Plan.IDMaps that were needed, else -1
+	holder   *stage   // holds the place in a new scope of systemd until the stage is there
 	console  *os.File // master of the terminal, until somebody takes it
 	undo     []func()
 }
@@ -137,6 +138,11 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	n.onFailure(n.stage.kill)
+	if n.group.Version() == cgroup.V2 { // it is in the group from its birth
+		if err := n.releasePlaceholder(); err != nil {
+			return err
+		}
+	}
 	if err := n.prepareState(); err != nil {
 		return err
 	}

@@ -48,10 +48,11 @@ func (c *Container) findCgroup() error {
 	if err != nil {
 		return err
 	}
-	group, err := layout.Place(s.Linux.CgroupsPath, c.saved.ID)
+	group, err := c.findGroup(layout, s)
 	if err != nil {
 		return err
 	}
+	c.saved.Unit, c.saved.UserUnit = group.Unit()
 	c.saved.CgroupPaths, c.saved.CgroupOurs = group.Paths(), true
 	return nil
 }

@@ -15,12 +15,16 @@ import (
 // it is ours, and what may be killed in it, only afterwards: it may turn out to be another container's.
 func (n *creation) makeCgroup() error {
 	var err error
-	if n.group, err = n.layout.Place(n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
+	if n.group, err = n.driver().Place(n.layout, n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
 		return err
 	}
 	n.c.saved.CgroupPaths = n.group.Paths()
+	n.c.saved.Unit, n.c.saved.UserUnit = n.group.Unit()
 	if err := n.c.save(); err != nil {
 		return err
+	}
+	if err := n.startUnit(); err != nil {
+		return fmt.Errorf("make control group: %w", err)
 	}
 	if err := n.group.Create(); err != nil {
 		return fmt.Errorf("make control group: %w", err)
@@ -59,16 +63,17 @@ func (n *creation) checkResources() error {
 
 // setLimits limits the group before anything is in it: nothing can use more meanwhile, and what the stage itself needs
 // is counted from its beginning.
-func (n *creation) setLimits() error {
+func (n *creation) setLimits() error { return n.group.Set(n.earlyLimits()) }
+
+// earlyLimits are the resources without what setLateLimits sets.
+func (n *creation) earlyLimits() *specs.LinuxResources {
 	r := n.spec.Linux.Resources
-	if r == nil {
-		return nil
+	if r == nil || !onlyOneProcess(r.Pids) {
+		return r
 	}
 	early := *r
-	if onlyOneProcess(r.Pids) {
-		early.Pids = nil
-	}
-	return n.group.Set(&early)
+	early.Pids = nil
+	return &early
 }
 
 // setLateLimits sets what leaves no room for the making of the container: the stage may have to fork, and hooks to run.

@@ -40,6 +40,7 @@ type CreateOptions struct {
 	PreserveFDs   int
 	NoPivot       bool
 	NoNewKeyring  bool
+	Systemd       bool // let systemd make the control group
 }
 
 // Errors whose texts callers look for.

@@ -91,6 +91,9 @@ func (n *creation) serve(p *plan.Plan) error {
 		if m.Type != want.Type || want.Type == nsenter.MessageDescriptor && uint32(m.Value) != want.Descriptor {
 			return fmt.Errorf("hear from the stage: message %d where %d was due: %w", m.Type, want.Type, unix.EPROTO)
 		}
+		if err := n.releasePlaceholder(); err != nil {
+			return err
+		}
 		if err := n.handle(m, fd); err != nil {
 			return err
 		}

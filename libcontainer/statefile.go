@@ -43,6 +43,8 @@ type savedState struct {
 	CgroupPaths    map[string]string `json:"cgroup_paths"`
 	CgroupOurs     bool              `json:"cgroup_ours"`           // create has found the group free and taken it
 	CgroupKept     []string          `json:"cgroup_kept,omitempty"` // that were there before us
+	Unit           string            `json:"unit,omitempty"`        // the scope of the control group, if systemd keeps it
+	UserUnit       bool              `json:"user_unit,omitempty"`   // it is one of the user's systemd
 	NamespacePaths map[string]string `json:"namespace_paths,omitempty"`
 	Started        int               `json:"started"`                  // index of the stage's first step after the start
 	HostMounts     bool              `json:"host_mounts,omitempty"`    // no mount namespace: its mounts are in ours

@@ -105,6 +105,7 @@ func (c *Container) cgroup() (*cgroup.Group, error) {
 		return nil, err
 	}
 	g.Keep(c.saved.CgroupKept)
+	g.UseUnit(c.saved.Unit, c.saved.UserUnit)
 	return g, nil
 }
 

@@ -80,6 +80,7 @@ type Group struct {
 	members []member
 	made    []string // directories that Create made, in that order, with parents
 	kept    []string // directories at or below the group that were there before: Remove leaves them
+	keeper  keeper   // nil: nobody but us
 }
 
 // member is the directory of a group in one hierarchy.

@@ -31,23 +31,21 @@ func (g *Group) Create() (err error) {
 		if err != nil {
 			return err
 		}
-		if existed {
+		if existed && g.keeper == nil {
 			err = walk(m.dir, g.keepFound)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if err := g.checkEmpty(); err != nil {
-		return err
+	if g.keeper == nil { // otherwise a placeholder is in it, and StartUnit has looked
+		if err := g.checkEmpty(); err != nil {
+			return err
+		}
 	}
 	// Also for new directories: below a frozen group everything is born frozen.
-	frozen, err := g.Frozen()
-	if err != nil {
+	if err := g.checkThawed(); err != nil {
 		return err
-	}
-	if frozen {
-		return ErrFrozen
 	}
 	for _, m := range g.members {
 		switch {
@@ -63,6 +61,15 @@ func (g *Group) Create() (err error) {
 		}
 	}
 	return nil
+}
+
+// checkThawed refuses a group in which a process would stand still.
+func (g *Group) checkThawed() error {
+	frozen, err := g.Frozen()
+	if err == nil && frozen {
+		err = ErrFrozen
+	}
+	return err
 }
 
 // keepFound adds a directory that was there before to those that Remove leaves. Their paths go into the state file,

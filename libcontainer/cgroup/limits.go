@@ -67,20 +67,37 @@ func (g *Group) Set(r *specs.LinuxResources) error {
 	if err := CheckResources(r, g.Version()); err != nil {
 		return err
 	}
+	list, err := g.collect(r)
+	if err != nil {
+		return err
+	}
+	if err := g.checkUsage(complete(r).Memory); err != nil {
+		return err
+	}
+	if g.keeper != nil {
+		if list, err = g.keeper.set(g, r, list); err != nil {
+			return err
+		}
+	}
+	return settle(list)
+}
+
+// collect lists the writes for what r sets. It needs no group to be there.
+func (g *Group) collect(r *specs.LinuxResources) ([]setting, error) {
+	if r == nil {
+		return nil, nil
+	}
 	full := complete(r)
 	var list []setting
 	for _, rows := range limits {
 		for i := range rows {
 			var err error
 			if list, err = g.settings(list, &rows[i], full); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	if err := g.checkUsage(full.Memory); err != nil {
-		return err
-	}
-	return settle(list)
+	return list, nil
 }
 
 // complete returns r with all its objects, so that no row has to ask for them.

@@ -5,6 +5,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,4 +131,14 @@ func (g *Group) OOMKills() (uint64, error) {
 		return 0, nil
 	}
 	return kills, err
+}
+
+// Exists tells whether the group is there in some hierarchy.
+func (g *Group) Exists() bool {
+	for _, m := range g.members {
+		if _, err := os.Lstat(m.dir); err == nil {
+			return true
+		}
+	}
+	return false
 }

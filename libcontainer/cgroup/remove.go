@@ -128,6 +128,9 @@ func (g *Group) Remove(deadline time.Duration) error {
 			first = err
 		}
 	}
+	if first == nil && g.keeper != nil {
+		first = g.keeper.stop()
+	}
 	return first
 }
 

@@ -53,12 +53,43 @@ func TestDebugLinesAreMarkedAndOnlyOnRequest(t *testing.T) {
 	}
 }
 
-func TestTheSystemdDriverIsRefused(t *testing.T) {
+// The wrapper's /run has neither systemd nor a bus.
+func TestTheSystemdDriverNeedsSystemd(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t, "echo", "the program has run")
+	b.Wrapper = []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs tmpfs /run && exec "$@"`, "sh"}
+	b.Env = append(b.Env, "DBUS_SYSTEM_BUS_ADDRESS=")
 	b.Write(t)
 	before := b.Snapshot(t)
-	b.Raw(t, "--root", b.Root, "--systemd-cgroup", "run", "--bundle", b.Dir, b.ID).WantOneError(t, "--systemd-cgroup", "not supported")
+	for _, command := range []string{"run", "create"} {
+		b.Raw(t, "--root", b.Root, "--systemd-cgroup", command, "--bundle", b.Dir, b.ID).
+			WantOneError(t, "make control group: systemd can't be reached", "/run/dbus/system_bus_socket", "omit the option to use cgroupfs")
+		before.WantSame(t)
+	}
+}
+
+func TestABadScopeIsRefused(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t, "echo", "the program has run")
+	before := b.Snapshot(t)
+	for path, want := range map[string]string{
+		"/a/b":       `expected cgroupsPath to be of format "slice:prefix:name"`,
+		"a:b:c":      "must end in .slice",
+		"a.slice:b:": "the name is missing",
+	} {
+		b.Spec.Linux.CgroupsPath = path
+		b.Write(t)
+		b.Raw(t, "--root", b.Root, "--systemd-cgroup", "run", "--bundle", b.Dir, b.ID).WantOneError(t, "linux.cgroupsPath", want)
+	}
+	b.Spec.Linux.CgroupsPath = ""
+	for name, value := range map[string]string{
+		"ExecStartPre": "['/bin/true']", "RuntimeMaxSec": "'2'", "SuccessAction": "'poweroff-force'", "TimeoutStopUSec": "uint64",
+	} {
+		b.Spec.Annotations = map[string]string{"org.systemd.property." + name: value}
+		b.Write(t)
+		b.Raw(t, "--root", b.Root, "--systemd-cgroup", "run", "--bundle", b.Dir, b.ID).
+			WantOneError(t, `annotation "org.systemd.property.`+name+`"`)
+	}
 	before.WantSame(t)
 }
 
