@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -284,5 +285,35 @@ func TestHostWatchSeesOOMOfTheLastProcess(t *testing.T) {
 	}
 	if got := nextEvents(t, w, 0); !slices.Equal(got, []Event{EndEvent}) {
 		t.Errorf("got %v after the removal", got)
+	}
+}
+
+// v2 counts what happens below a group in the group itself. On v1 the kernel tells those below, not those above.
+func TestHostWatchSeesOOMBelowOnV2(t *testing.T) {
+	g := createdGroup(t)
+	if g.Version() != V2 {
+		t.Skip("the memory controller is one of v1 here")
+	}
+	memoryLimit(t, g, ".", "max") // skips where there is no controller
+	m := g.members[0]
+	below, err := hostLayout(t).Place(strings.TrimPrefix(m.dir, m.mount)+"/below", "")
+	if err == nil {
+		err = below.Create()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	memoryLimit(t, below, ".", "20000000")
+	w, err := g.Watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	startInGroup(t, below, "echo; exec >&-; "+glutton)
+	if err := g.WaitEmpty(20 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got := nextEvents(t, w, 10*time.Second); !slices.Equal(got, []Event{OOMEvent, EndEvent}) {
+		t.Errorf("got %v", got)
 	}
 }

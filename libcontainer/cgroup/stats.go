@@ -32,7 +32,7 @@ type Stats struct {
 type CPUStats struct {
 	Usage      CPUUsage   `json:"usage"`
 	Throttling Throttling `json:"throttling"`
-	Burst      *CPUBurst  `json:"burst,omitempty"` // an addition of rt; Linux 5.18 and newer
+	Burst      *CPUBurst  `json:"burst,omitempty"` // an addition of rt; newer kernels only
 	PSI        *Pressure  `json:"psi,omitempty"`
 }
 
@@ -149,7 +149,7 @@ type ResourceUsage struct {
 type MiscStats struct {
 	Usage  uint64 `json:"usage"`
 	Limit  uint64 `json:"limit,omitempty"` // absent: none
-	Max    uint64 `json:"max,omitempty"`   // Linux 6.10
+	Max    uint64 `json:"max,omitempty"`   // newer kernels only
 	Events uint64 `json:"events,omitempty"`
 }
 

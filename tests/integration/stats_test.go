@@ -166,6 +166,21 @@ func TestStatsShowStoppedContainersIfAsked(t *testing.T) {
 	b.RT(t, "stats", "--no-stream", b.Dir).WantOneError(t, "stats: bundle: container does not exist")
 }
 
+func TestStatsShowAPausedContainer(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t, "sh", "-c", "while :; do :; done")
+	b.Run(t, "--detach").WantExit(t, 0)
+	b.RT(t, "pause", b.ID).WantExit(t, 0)
+	u := usagesOf(t, b.RT(t, "stats", "--no-stream", "--format", "json").WantExit(t, 0).Stdout)[b.ID]
+	if u.Status != "paused" || u.CPUPercent == nil || *u.CPUPercent > 1 || u.Pids == nil || *u.Pids != 1 {
+		t.Errorf("got %+v", u)
+	}
+	// Events of a paused container go on, too.
+	if c := statsOf(t, b); c.Data.CPU.Usage.Total == 0 {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // One container that can't be read leaves the others in the table, and the stream going on.
 func TestStatsGoOnWithABrokenContainer(t *testing.T) {
 	t.Parallel()
