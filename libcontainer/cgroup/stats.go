@@ -23,7 +23,7 @@ type Stats struct {
 	RDMA    map[string]ResourceUsage `json:"rdma,omitzero"`    // by device; an addition of rt
 	Misc    map[string]MiscStats     `json:"misc,omitzero"`    // by resource; an addition of rt
 
-	// Members that runc always prints, and that a container made by rt has no counters for.
+	// Members that runc always prints. Counters of resctrl are not read, and the host has no interfaces of a container.
 	IntelRDT          struct{}   `json:"intel_rdt"`
 	NetworkInterfaces []struct{} `json:"network_interfaces"`
 }
