@@ -37,20 +37,21 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 
 // creation is a container that is being made. undo has what takes back what was done, last first.
 type creation struct {
-	c        *Container
-	options  CreateOptions
-	detached bool
-	spec     *specs.Spec
-	config   []byte
-	layout   cgroup.Layout
-	group    *cgroup.Group
-	planned  *plan.Plan
-	stage    *stage
-	devices  *network.Moved
-	mappings []int    // user namespaces of Plan.IDMaps that were needed, else -1
-	holder   *stage   // holds the place in a new scope of systemd until the stage is there
-	console  *os.File // master of the terminal, until somebody takes it
-	undo     []func()
+	c          *Container
+	options    CreateOptions
+	detached   bool
+	spec       *specs.Spec
+	config     []byte
+	layout     cgroup.Layout
+	group      *cgroup.Group
+	lateLimits *specs.LinuxResources // that would be in the stage's way
+	planned    *plan.Plan
+	stage      *stage
+	devices    *network.Moved
+	mappings   []int    // user namespaces of Plan.IDMaps that were needed, else -1
+	holder     *stage   // holds the place in a new scope of systemd until the stage is there
+	console    *os.File // master of the terminal, until somebody takes it
+	undo       []func()
 }
 
 // make does all of Create up to the answer to the stage's MESSAGE_READY. With wait the stage then waits for Start,
@@ -79,6 +80,10 @@ func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creati
 
 // fail undoes everything and returns err.
 func (n *creation) fail(err error) error {
+	if errors.Is(err, errStageEnded) {
+		err = n.death()
+	}
+	err = explainMemory(err, n.group)
 	for i := len(n.undo) - 1; i >= 0; i-- {
 		n.undo[i]()
 	}

@@ -63,30 +63,48 @@ func (n *creation) checkResources() error {
 
 // setLimits limits the group before anything is in it: nothing can use more meanwhile, and what the stage itself needs
 // is counted from its beginning.
-func (n *creation) setLimits() error { return n.group.Set(n.earlyLimits()) }
-
-// earlyLimits are the resources without what setLateLimits sets.
-func (n *creation) earlyLimits() *specs.LinuxResources {
-	r := n.spec.Linux.Resources
-	if r == nil || !onlyOneProcess(r.Pids) {
-		return r
+func (n *creation) setLimits() error {
+	early, late := splitLimits(n.spec.Linux.Resources)
+	n.lateLimits = late
+	if err := n.group.Set(early); err != nil {
+		return err
 	}
-	early := *r
-	early.Pids = nil
-	return &early
-}
-
-// setLateLimits sets what leaves no room for the making of the container: the stage may have to fork, and hooks to run.
-func (n *creation) setLateLimits() error {
-	r := n.spec.Linux.Resources
-	if r == nil || !onlyOneProcess(r.Pids) {
+	n.c.saved.MemoryLimited = limitsMemory(early)
+	if !n.c.saved.MemoryLimited || len(n.group.Kept()) == 0 {
 		return nil
 	}
-	return n.group.Set(&specs.LinuxResources{Pids: r.Pids})
+	var err error
+	n.c.saved.OOMKills, err = n.group.OOMKills() // of who was in the group before
+	return err
 }
 
-func onlyOneProcess(p *specs.LinuxPids) bool {
-	return p != nil && p.Limit != nil && (*p.Limit == 0 || *p.Limit == 1)
+// earlyLimits are those that the group has before anything is in it.
+func (n *creation) earlyLimits() *specs.LinuxResources {
+	early, _ := splitLimits(n.spec.Linux.Resources)
+	return early
+}
+
+func limitsMemory(r *specs.LinuxResources) bool {
+	return r != nil && (r.Unified["memory.max"] != "" || r.Memory != nil && r.Memory.Limit != nil && *r.Memory.Limit > 0)
+}
+
+// splitLimits takes out what must wait until the stage is ready. A limit of one process leaves no room for the fork
+// that some namespaces need. Without the OOM killer a stage that lacks memory would stand still, and we with it.
+func splitLimits(r *specs.LinuxResources) (early, late *specs.LinuxResources) {
+	if r == nil {
+		return nil, nil
+	}
+	waiting := specs.LinuxResources{}
+	rest := *r
+	if p := r.Pids; p != nil && p.Limit != nil && (*p.Limit == 0 || *p.Limit == 1) {
+		rest.Pids, waiting.Pids, late = nil, p, &waiting
+	}
+	if m := r.Memory; m != nil && m.DisableOOMKiller != nil && *m.DisableOOMKiller {
+		memory := *m
+		memory.DisableOOMKiller = nil
+		rest.Memory, waiting.Memory, late = &memory, &specs.LinuxMemory{DisableOOMKiller: m.DisableOOMKiller}, &waiting
+	}
+	return &rest, late
 }
 
 // removeCgroup also ends what hooks may have left running in the group.

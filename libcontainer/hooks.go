@@ -126,7 +126,7 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 func (s *stage) awaitExecute(p *plan.Plan) error {
 	for {
 		m, _, err := s.receive(p)
-		if errors.Is(err, errStageEnded) {
+		if errors.Is(err, errStageEnded) && !errors.Is(err, unix.ECONNRESET) {
 			s.closeSocket()
 			return nil
 		}

@@ -96,8 +96,11 @@ func (n *creation) release() error {
 		return err
 	}
 	m, _, err := n.stage.hear()
-	if errors.Is(err, errStageEnded) {
+	if errors.Is(err, errStageEnded) && !errors.Is(err, unix.ECONNRESET) {
 		n.stage.closeSocket()
+		if n.detached { // in the foreground, the exit status tells
+			return n.c.checkStarted()
+		}
 		return nil
 	}
 	if err != nil {
@@ -120,13 +123,15 @@ func (n *creation) wait(attach *terminal.Attach, keep bool) (int, error) {
 			n.c.runtime.Log.Warnf("%v", err)
 		}
 	}
+	exit := status.ExitStatus()
+	if status.Signaled() {
+		exit = 128 + int(status.Signal())
+	}
+	n.warnOfOOM(exit)
 	if !keep {
 		if err := n.c.deleteAfterRun(); err != nil && !errors.Is(err, ErrNotExist) {
 			return 0, fmt.Errorf("clean up: %w", err)
 		}
 	}
-	if status.Signaled() {
-		return 128 + int(status.Signal()), nil
-	}
-	return status.ExitStatus(), nil
+	return exit, nil
 }

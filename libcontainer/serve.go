@@ -30,6 +30,8 @@ func (s *stage) hear() (*nsenter.Message, int, error) {
 	}
 	n, fd, err := sys.ReceiveMessage(s.socket, sys.Bytes(&m))
 	switch {
+	case errors.Is(err, unix.ECONNRESET): // it was killed before it read what we sent
+		return nil, -1, fmt.Errorf("%w: %w", errStageEnded, err)
 	case err != nil:
 		return nil, -1, fmt.Errorf("hear from the stage: %w", err)
 	case n == 0:
@@ -58,7 +60,11 @@ func (s *stage) answer(detail string) error {
 	for i := range len(detail) {
 		m.Detail[i] = int8(detail[i])
 	}
-	if err := sys.SendMessage(s.socket, sys.Bytes(&m)); err != nil {
+	err := sys.SendMessage(s.socket, sys.Bytes(&m))
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return fmt.Errorf("%w: %w", errStageEnded, err)
+	}
+	if err != nil {
 		return fmt.Errorf("answer the stage: %w", err)
 	}
 	return nil
@@ -72,9 +78,18 @@ func (s *stage) death() error {
 	case err != nil:
 		return fmt.Errorf("the stage ended before the container was ready: %w", err)
 	case status.Signaled():
-		return fmt.Errorf("the stage was killed by %s before the container was ready (memory limit, or somebody's kill)", unix.SignalName(status.Signal()))
+		return fmt.Errorf("the stage was killed by %s before the container was ready", unix.SignalName(status.Signal()))
 	}
 	return fmt.Errorf("the stage ended with status %d before the container was ready", status.ExitStatus())
+}
+
+// death adds to the stage's the reason, if it was memory.
+func (n *creation) death() error {
+	err := n.stage.death()
+	if verdict := n.c.oomVerdict(n.group); verdict != "" {
+		return fmt.Errorf("%w (%s)", err, verdict)
+	}
+	return err
 }
 
 // serve answers the stage until it is ready. Which messages come, and in which order, the plan says; anything else
@@ -83,7 +98,7 @@ func (n *creation) serve(p *plan.Plan) error {
 	for _, want := range p.Messages() {
 		m, fd, err := n.stage.receive(p)
 		if errors.Is(err, errStageEnded) {
-			return n.stage.death()
+			return n.death()
 		}
 		if err != nil {
 			return err
@@ -150,7 +165,10 @@ func (n *creation) ready() error {
 	if err := n.c.joinRdt(n.stage.pid); err != nil {
 		return err
 	}
-	if err := n.setLateLimits(); err != nil {
+	if err := n.group.Set(n.lateLimits); err != nil {
+		return err
+	}
+	if err := n.delegateCgroup(); err != nil {
 		return err
 	}
 	return n.finish()

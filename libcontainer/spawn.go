@@ -102,10 +102,13 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 	s.sys.PidFD = &pidFD
 	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{"rt-stage", strconv.Itoa(planFD)},
 		&syscall.ProcAttr{Env: []string{}, Files: files, Sys: &s.sys})
-	if err != nil {
-		return 0, -1, fmt.Errorf("start the stage: %w", err)
+	switch {
+	case err == nil:
+		return pid, pidFD, nil
+	case s.sys.Cloneflags != 0 && (err == unix.EPERM || err == unix.ENOSPC):
+		return 0, -1, fmt.Errorf("linux.namespaces: start the stage: %w (%s)", err, namespaceHint)
 	}
-	return pid, pidFD, nil
+	return 0, -1, fmt.Errorf("start the stage: %w", err)
 }
 
 // stageProgram opens the stage's program at a number that the descriptors of the child don't take: to bring them into

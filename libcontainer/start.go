@@ -23,7 +23,7 @@ func (c *Container) Start() error {
 	defer c.release()
 	switch status := c.Status(); {
 	case status == specs.StateStopped:
-		return errors.New("cannot start a container that has stopped")
+		return c.stoppedError()
 	case status == StatusPaused:
 		return errors.New("cannot start a container in the paused state (resume it first)")
 	case status != specs.StateCreated:
@@ -52,6 +52,17 @@ func (c *Container) startProgram() error {
 		return err
 	}
 	return c.startWithHooks(s, c.wake)
+}
+
+// stoppedError refuses the start of a container whose stage has ended.
+func (c *Container) stoppedError() error {
+	err := errors.New("cannot start a container that has stopped")
+	if group, _ := c.cgroup(); group != nil && c.saved.MemoryLimited {
+		if verdict := c.oomVerdict(group); verdict != "" {
+			return fmt.Errorf("%w (%s)", err, verdict)
+		}
+	}
+	return err
 }
 
 // startWithHooks runs the hooks of start around the start itself. A hook that fails ends and removes the container
@@ -109,7 +120,9 @@ func (c *Container) wake() error {
 		return fmt.Errorf("remove exec.fifo: %w", err)
 	}
 	err = c.awaitResult(result, root)
-	if err != nil {
+	if err == nil {
+		err = c.checkStarted()
+	} else {
 		_, _ = unix.Write(fifo, []byte{1}) // the stage waits for it, but not for long
 		c.awaitEnd()
 	}
@@ -158,7 +171,9 @@ func (c *Container) awaitResult(result, root int) error {
 		case n != len(sys.Bytes(&m)):
 			return fmt.Errorf("read exec.result: %d bytes: %w", n, unix.EBADMSG)
 		}
-		return c.startError(&m, root)
+		err = c.startError(&m, root)
+		group, _ := c.cgroup() // for a remark only
+		return explainMemory(err, group)
 	}
 }
 

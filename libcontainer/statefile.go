@@ -55,6 +55,8 @@ type savedState struct {
 	RdtPath        string            `json:"intel_rdt_path,omitempty"`
 	RdtMonitor     string            `json:"intel_rdt_monitor,omitempty"` // its monitoring group
 	RdtOwned       bool              `json:"intel_rdt_owned,omitempty"`   // the path goes with the container
+	MemoryLimited  bool              `json:"memory_limited,omitempty"`    // a program that ends at once may have run out of it
+	OOMKills       uint64            `json:"oom_kills,omitempty"`         // in the control group before the container
 }
 
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root

@@ -66,6 +66,8 @@ func stepError(p *plan.Plan, m *nsenter.Message) error {
 	return fmt.Errorf("%s: %w", entry.Member, err)
 }
 
+const namespaceHint = "too few privileges, or a limit in /proc/sys/user is reached"
+
 // stepHint says what the reader can do about an errno of a step, or nothing.
 func stepHint(step plan.Step, m *nsenter.Message) string {
 	errno := unix.Errno(m.Error)
@@ -118,7 +120,7 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		}
 	case plan.JoinNamespace, plan.Unshare:
 		if errno == unix.EPERM || errno == unix.ENOSPC {
-			return "too few privileges, or a limit in /proc/sys/user is reached"
+			return namespaceHint
 		}
 	}
 	return ""

@@ -105,3 +105,31 @@ func cpuMax(c *specs.LinuxCPU) write {
 	}
 	return w
 }
+
+// ioWeight converts a weight of v1 and BFQ, 10 to 1000, to io.weight, 1 to 10000, on a straight line.
+func ioWeight(weight uint16) uint64 {
+	if weight < blockWeightMin {
+		return weightMin
+	}
+	return 1 + (uint64(weight)-blockWeightMin)*(weightMax-weightMin)/(blockWeightMax-blockWeightMin)
+}
+
+// rateOrMax formats a rate for io.max. 0 takes the limit away on v1 (blkio-controller.rst); there the word is "max".
+func rateOrMax(rate uint64) string {
+	if rate == 0 {
+		return "max"
+	}
+	return strconv.FormatUint(rate, 10)
+}
+
+// pageSizeName gives a page size the name that it has in the hugetlb controller's files: the largest of KB, MB and GB
+// of which it is at least one (mm/hugetlb_cgroup.c, mem_fmt).
+func pageSizeName(kilobytes uint64) string {
+	switch {
+	case kilobytes >= 1<<20:
+		return strconv.FormatUint(kilobytes>>20, 10) + "GB"
+	case kilobytes >= 1<<10:
+		return strconv.FormatUint(kilobytes>>10, 10) + "MB"
+	}
+	return strconv.FormatUint(kilobytes, 10) + "KB"
+}

@@ -231,3 +231,18 @@ func enableMissing(parent string, available, enabled []string) {
 		_ = writeControl(parent, "cgroup.subtree_control", controller)
 	}
 }
+
+// handDown gives a group of a hybrid one controller of the unified tree, which Create has left alone there, if the host
+// has enabled it below the root. As with enableControllers, whoever writes a limit finds out whether it came to that.
+func handDown(m member, controller string) {
+	var parents []string // innermost first
+	for parent := filepath.Dir(m.dir); m.mount != "" && len(parent) > len(m.mount); parent = filepath.Dir(parent) {
+		parents = append(parents, parent)
+	}
+	for _, parent := range slices.Backward(parents) {
+		enabled, err := readControl(parent, "cgroup.subtree_control")
+		if err == nil && !slices.Contains(strings.Fields(enabled), controller) {
+			_ = writeControl(parent, "cgroup.subtree_control", "+"+controller)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type form struct {
 // write is one write(2) to a control file.
 type write struct {
 	file, value string
+	entry       int                         // of a list: which entry it is for, from 1
 	or          *write                      // to do in its place where the kernel has no such file
 	absent      func() bool                 // where the kernel has no such file: tells whether the value holds all the same
 	merge       func(current string) string // for a file with several values: the whole value, made from what it has
@@ -37,15 +38,18 @@ type write struct {
 type setting struct {
 	write
 	*limit
-	dir string
+	dir      string
+	verbatim bool // of linux.resources.unified, which has the last word
 }
 
 // memberPrefix is where the rows' members lie in config.json.
 const memberPrefix = "linux.resources."
 
-// limits has a row for each member of linux.resources but devices, in the order in which they are written.
+// limits has a row for each member of linux.resources but devices and unified, in the order in which they are written.
 // docs/resources.md shows it to users.
-var limits = [...][]limit{memoryLimits[:], cpuLimits[:], pidsLimits[:]}
+var limits = [...][]limit{
+	memoryLimits[:], cpuLimits[:], pidsLimits[:], blockIOLimits[:], hugepageLimits[:], networkLimits[:], rdmaLimits[:],
+}
 
 // controllerOfV2 returns the name by which the unified hierarchy has a controller of v1.
 func controllerOfV2(name string) string {
@@ -79,6 +83,12 @@ func (g *Group) Set(r *specs.LinuxResources) error {
 			return err
 		}
 	}
+	if i := slices.IndexFunc(list, func(s setting) bool { return s.verbatim }); i >= 0 {
+		if err := settle(list[:i]); err != nil {
+			return err
+		}
+		list = list[i:]
+	}
 	return settle(list)
 }
 
@@ -97,7 +107,7 @@ func (g *Group) collect(r *specs.LinuxResources) ([]setting, error) {
 			}
 		}
 	}
-	return list, nil
+	return append(list, g.unifiedSettings(r)...), nil
 }
 
 // complete returns r with all its objects, so that no row has to ask for them.
@@ -137,9 +147,12 @@ func (g *Group) settings(list []setting, row *limit, r *specs.LinuxResources) ([
 		if f = row.v2; f.writes == nil {
 			return nil, row.refuse("v2", fmt.Sprintf("no v1 hierarchy with the controller %s is mounted", row.controller))
 		}
+		if g.Version() == Hybrid {
+			handDown(m, controllerOfV2(row.controller))
+		}
 	}
 	for _, w := range f.writes(r) {
-		list = append(list, setting{w, row, m.dir})
+		list = append(list, setting{write: w, limit: row, dir: m.dir})
 	}
 	return list, nil
 }
@@ -222,7 +235,9 @@ func CheckResources(r *specs.LinuxResources, v Version) error {
 		return nil
 	}
 	full := complete(r)
-	for _, check := range [...]func(*specs.LinuxResources, Version) error{checkMemory, checkCPU, checkPids} {
+	for _, check := range [...]func(*specs.LinuxResources, Version) error{
+		checkMemory, checkCPU, checkPids, checkBlockIO, checkHugepages, checkNetwork, checkRdma, checkUnified,
+	} {
 		if err := check(full, v); err != nil {
 			return err
 		}

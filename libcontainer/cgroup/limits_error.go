@@ -5,6 +5,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,15 +15,25 @@ import (
 
 // explain gives the error of a write its member in config.json and, where it is known, the reason.
 func (s *setting) explain(err error) error {
-	if hint := s.hint(err); hint != "" {
-		return fmt.Errorf("%s%s: %w (%s)", memberPrefix, s.member, err, hint)
+	member := memberPrefix + s.member
+	if s.entry > 0 {
+		list, rest, _ := strings.Cut(s.member, ", ")
+		member = fmt.Sprintf("%s%s[%d]", memberPrefix, list, s.entry-1)
+		if rest != "" {
+			member += "." + rest
+		}
 	}
-	return fmt.Errorf("%s%s: %w", memberPrefix, s.member, err)
+	if hint := s.hint(err); hint != "" {
+		return fmt.Errorf("%s: %w (%s)", member, err, hint)
+	}
+	return fmt.Errorf("%s: %w", member, err)
 }
 
 // hint says why the kernel has refused a value. It looks around for that, so it is for errors only.
 func (s *setting) hint(err error) string {
 	switch {
+	case errors.Is(err, unix.ENOENT) && s.controller == "hugetlb" && hasFile(s.dir, "hugetlb."):
+		return "the sizes of this kernel are " + pageSizes()
 	case errors.Is(err, unix.ENOENT):
 		return whyMissing(s.dir, s.controllerName())
 	case errors.Is(err, unix.EROFS):
@@ -35,12 +46,20 @@ func (s *setting) hint(err error) string {
 		return "out of the kernel's range, or above the limit of memory and swap together"
 	case s.controller == "cpuset" && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ERANGE)):
 		return "not among those of the group above: " + s.ofGroupAbove()
-	case errors.Is(err, unix.ENODEV) && s.controller == "blkio":
-		return "there is no such block device"
+	case errors.Is(err, unix.ENODEV) && (s.controller == "blkio" || s.controller == "io"):
+		return "there is no such block device, or it is a partition: the limits are for whole devices"
+	case errors.Is(err, unix.EINVAL) && s.controller == "rdma" || errors.Is(err, unix.ENODEV):
+		return "there is no such device"
 	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
 		return "the group belongs to somebody else"
 	}
 	return ""
+}
+
+// hasFile tells whether a group has a file whose name begins so.
+func hasFile(dir, prefix string) bool {
+	entries, _ := os.ReadDir(dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), prefix) })
 }
 
 // controllerName is what the hierarchy that the setting is for calls its controller.
@@ -97,9 +116,13 @@ func whyMissing(dir, controller string) string {
 	return fmt.Sprintf("the controller %s is not there: %s has not got it", controller, filepath.Join(top, "cgroup.controllers"))
 }
 
-// whyNotEnabled asks the kernel once more to hand a controller down, which Create has tried in vain.
+// whyNotEnabled asks the kernel once more to hand a controller down, which has been tried in vain. In a hybrid it is the
+// host who has to enable it in the root.
 func whyNotEnabled(dir, controller string) string {
 	text := fmt.Sprintf("the controller %s is not enabled in %s", controller, filepath.Join(dir, "cgroup.subtree_control"))
+	if filepath.Base(dir) == "unified" {
+		return text
+	}
 	err := writeControl(dir, "cgroup.subtree_control", "+"+controller)
 	switch {
 	case errors.Is(err, unix.EBUSY):

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,9 @@ func asked(r specs.LinuxResources, v Version) []string {
 					value = w.merge("7000 100000")
 				}
 				got = append(got, w.file+"="+value)
+				if w.or != nil {
+					got = append(got, "or "+w.or.file+"="+w.or.value)
+				}
 			}
 		}
 	}
@@ -149,14 +153,31 @@ func TestWritesOfEachMember(t *testing.T) {
 	}
 }
 
+// refusal is what CheckResources refuses, and on which versions; on others it must not.
+type refusal struct {
+	r  specs.LinuxResources
+	in []Version
+}
+
+// wantRefusedIn has, for each refusal, how its error begins.
+func wantRefusedIn(t *testing.T, refusals map[string]refusal) {
+	t.Helper()
+	for want, c := range refusals {
+		for _, v := range []Version{V1, Hybrid, V2} {
+			err := CheckResources(&c.r, v)
+			refused := err != nil && strings.HasPrefix(err.Error(), "linux.resources."+want)
+			if expected := slices.Contains(c.in, v); refused != expected {
+				t.Errorf("%v: got %v, want %q: %v", v, err, want, expected)
+			}
+		}
+	}
+}
+
 func TestCheckResourcesRefuses(t *testing.T) {
 	both := []Version{V1, Hybrid, V2}
 	memory := func(m specs.LinuxMemory) specs.LinuxResources { return specs.LinuxResources{Memory: &m} }
 	cpu := func(c specs.LinuxCPU) specs.LinuxResources { return specs.LinuxResources{CPU: &c} }
-	for want, c := range map[string]struct {
-		r  specs.LinuxResources
-		in []Version
-	}{
+	wantRefusedIn(t, map[string]refusal{
 		"memory.limit -2: want a number of bytes":                     {memory(specs.LinuxMemory{Limit: ptr(int64(-2))}), both},
 		"memory.reservation -2: want a number of bytes":               {memory(specs.LinuxMemory{Reservation: ptr(int64(-2))}), both},
 		"memory.swap -2: want a number of bytes":                      {memory(specs.LinuxMemory{Swap: ptr(int64(-2))}), both},
@@ -184,26 +205,17 @@ func TestCheckResourcesRefuses(t *testing.T) {
 		`cpu.cpus "all": want a list of numbers and ranges`:           {cpu(specs.LinuxCPU{Cpus: "all"}), both},
 		"cpu.mems \"0\\n1\": want a list of numbers and ranges":       {cpu(specs.LinuxCPU{Mems: "0\n1"}), both},
 		"pids.limit -2: want a number of processes":                   {specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(-2))}}, both},
-	} {
-		for _, v := range both {
-			err := CheckResources(&c.r, v)
-			refused := err != nil && strings.HasPrefix(err.Error(), "linux.resources."+want)
-			if expected := strings.Contains(strings.Join(names(c.in), " "), v.String()); refused != expected {
-				t.Errorf("%v: got %v, want %q: %v", v, err, want, expected)
-			}
+	})
+	unified := specs.LinuxResources{Unified: map[string]string{"memory.max": "max"}}
+	for _, v := range []Version{V1, Hybrid} {
+		err := CheckResources(&unified, v)
+		if err == nil || !strings.Contains(err.Error(), "invalid configuration") { // callers match the text
+			t.Errorf("%v: got %v", v, err)
 		}
 	}
 	if err := CheckResources(nil, V2); err != nil {
 		t.Error(err)
 	}
-}
-
-func names(versions []Version) []string {
-	var list []string
-	for _, v := range versions {
-		list = append(list, v.String())
-	}
-	return list
 }
 
 // fakeGroup is a group of plain files, which take anything.

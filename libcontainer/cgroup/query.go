@@ -142,3 +142,30 @@ func (g *Group) Exists() bool {
 	}
 	return false
 }
+
+// noLimitV1 is what memory.limit_in_bytes shows without a limit: the most pages that fit (mm/page_counter.c), in bytes.
+const noLimitV1 = 1<<63 - 4096
+
+// MemoryLimit returns the most memory, in bytes, that the group itself may have, or -1 if it has no limit.
+func (g *Group) MemoryLimit() (int64, error) {
+	name := "memory.limit_in_bytes"
+	m, ok := g.controller("memory")
+	if !ok {
+		name = "memory.max"
+		if m, ok = g.unified(); !ok {
+			return -1, nil
+		}
+	}
+	content, err := readControl(m.dir, name)
+	if gone(err) || content == "max" {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, err
+	}
+	limit, err := strconv.ParseInt(content, 10, 64)
+	if err == nil && limit >= noLimitV1&^0xffff { // whatever the size of a page
+		limit = -1
+	}
+	return limit, err
+}

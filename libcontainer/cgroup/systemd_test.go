@@ -169,7 +169,7 @@ func TestControlFilesBecomeProperties(t *testing.T) {
 		{"blkio.weight", "500", []string{"BlockIOWeight=500"}},
 		{"hugetlb.2MB.max", "0", nil},
 	} {
-		list := []setting{{write{file: c.file, value: c.value}, &limit{}, "/nowhere"}}
+		list := []setting{{write: write{file: c.file, value: c.value}, limit: &limit{}, dir: "/nowhere"}}
 		properties, err := propertiesOf(list, V2)
 		if got := shown(properties); err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s %q: %v, %v; want %v", c.file, c.value, got, err, c.want)
@@ -178,7 +178,7 @@ func TestControlFilesBecomeProperties(t *testing.T) {
 	for file, value := range map[string]string{
 		"memory.max": "lots", "cpu.max": "1 2 3", "cpuset.cpus": "8-5", "cpuset.mems": "9999", "io.max": "8:0 rbps=x", "io.weight": "8:0 a",
 	} {
-		list := []setting{{write{file: file, value: value}, &limit{}, "/nowhere"}}
+		list := []setting{{write: write{file: file, value: value}, limit: &limit{}, dir: "/nowhere"}}
 		if properties, err := propertiesOf(list, V2); err == nil {
 			t.Errorf("%s %q: %v", file, value, shown(properties))
 		}

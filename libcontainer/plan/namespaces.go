@@ -121,6 +121,10 @@ func joinNamespaces(b *builder) error {
 	return nil
 }
 
+// madeByCaller are namespaces that the clone of the stage makes already, if no user namespace shall own them. The kernel
+// then charges them to rt, not to the container, whose memory limit a network namespace alone would fill with 100 KiB.
+const madeByCaller = unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
 // unshareNamespaces makes the namespaces that have no path: the user namespace first, so that it owns the others.
 func unshareNamespaces(b *builder) error {
 	var flags uint32
@@ -134,10 +138,13 @@ func unshareNamespaces(b *builder) error {
 		b.add(Unshare{Flags: unix.CLONE_NEWUSER}, Sync{Message: nsenter.MessageMapIds}, BecomeRoot{})
 		flags &^= unix.CLONE_NEWUSER
 	}
-	if !b.needsFork() && flags&unix.CLONE_NEWPID != 0 {
-		b.plan.CloneFlags = unix.CLONE_NEWPID
-		flags &^= unix.CLONE_NEWPID
+	if !b.needsFork() {
+		b.plan.CloneFlags = uintptr(flags) & unix.CLONE_NEWPID
 	}
+	if !b.userNamespaced() {
+		b.plan.CloneFlags |= uintptr(flags) & madeByCaller
+	}
+	flags &^= uint32(b.plan.CloneFlags)
 	if flags != 0 {
 		b.add(Unshare{Flags: flags})
 	}

@@ -58,7 +58,9 @@ func TestNamespaceOrder(t *testing.T) {
 	}{
 		{"", "", "", false},
 		{"pid", "pid", "", false},
-		{"mount pid uts", "pid", "new:mount+uts", false},
+		{"mount pid uts", "pid+uts", "new:mount", false},
+		{"pid@ network ipc mount", "ipc+network", "join:pid new:mount fork", true},
+		{"user network", "", "new:user map-ids root new:network", false},
 		{"pid@ mount", "", "join:pid new:mount fork", true},
 		{"user mount", "", "new:mount new:user map-ids root new:mount", false},
 		{"mount user pid", "", "new:mount new:user map-ids root new:mount+pid fork", true},

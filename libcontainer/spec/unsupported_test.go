@@ -10,34 +10,11 @@ import (
 )
 
 func TestRefuseUnsupported(t *testing.T) {
-	resources := func(change func(*specs.LinuxResources)) func(*specs.Spec) {
-		return func(s *specs.Spec) { change(s.Linux.Resources) }
-	}
-	blockIO := func(b specs.LinuxBlockIO) func(*specs.Spec) {
-		return resources(func(r *specs.LinuxResources) { r.BlockIO = &b })
-	}
-	throttle := []specs.LinuxThrottleDevice{{Rate: 1}}
 	for member, edit := range map[string]func(*specs.Spec){
 		"process.apparmorProfile":                     func(s *specs.Spec) { s.Process.ApparmorProfile = "docker-default" },
 		"process.selinuxLabel":                        func(s *specs.Spec) { s.Process.SelinuxLabel = "a:b:c:s0" },
 		"linux.mountLabel":                            func(s *specs.Spec) { s.Linux.MountLabel = "a:b:c:s0" },
 		"linux.seccomp.syscalls with SCMP_ACT_NOTIFY": ruled(specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActNotify}),
-
-		"linux.resources.hugepageLimits":  resources(func(r *specs.LinuxResources) { r.HugepageLimits = make([]specs.LinuxHugepageLimit, 1) }),
-		"linux.resources.rdma":            resources(func(r *specs.LinuxResources) { r.Rdma = map[string]specs.LinuxRdma{"mlx5_1": {}} }),
-		"linux.resources.unified":         resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{"memory.max": "max"} }),
-		"linux.resources.network.classID": resources(func(r *specs.LinuxResources) { r.Network = &specs.LinuxNetwork{ClassID: ptr(uint32(1))} }),
-		"linux.resources.network.priorities": resources(func(r *specs.LinuxResources) {
-			r.Network = &specs.LinuxNetwork{Priorities: make([]specs.LinuxInterfacePriority, 1)}
-		}),
-
-		"linux.resources.blockIO.weight":                  blockIO(specs.LinuxBlockIO{Weight: ptr(uint16(10))}),
-		"linux.resources.blockIO.leafWeight":              blockIO(specs.LinuxBlockIO{LeafWeight: ptr(uint16(10))}),
-		"linux.resources.blockIO.weightDevice":            blockIO(specs.LinuxBlockIO{WeightDevice: make([]specs.LinuxWeightDevice, 1)}),
-		"linux.resources.blockIO.throttleReadBpsDevice":   blockIO(specs.LinuxBlockIO{ThrottleReadBpsDevice: throttle}),
-		"linux.resources.blockIO.throttleWriteBpsDevice":  blockIO(specs.LinuxBlockIO{ThrottleWriteBpsDevice: throttle}),
-		"linux.resources.blockIO.throttleReadIOPSDevice":  blockIO(specs.LinuxBlockIO{ThrottleReadIOPSDevice: throttle}),
-		"linux.resources.blockIO.throttleWriteIOPSDevice": blockIO(specs.LinuxBlockIO{ThrottleWriteIOPSDevice: throttle}),
 	} {
 		wantRefusals(t, []refusal{{member, edit, member + ": not supported by this version of rt (remove it)"}})
 	}

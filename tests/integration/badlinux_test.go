@@ -135,17 +135,6 @@ func TestBadSeccompIsRefused(t *testing.T) {
 	})
 }
 
-// A limit that is not applied must not be ignored.
-func TestALimitThatIsNotSupportedIsRefused(t *testing.T) {
-	t.Parallel()
-	resources := func(change func(r *specs.LinuxResources)) func(*testing.T, *harness.Bundle) {
-		return edit(func(s *specs.Spec) { change(s.Linux.Resources) })
-	}
-	wantRefused(t, []badInput{
-		{"unified", resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{"pids.max": "10"} }), []string{"linux.resources.unified"}},
-	})
-}
-
 func TestAStateRootThatCannotBeWrittenIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, options, want string }{

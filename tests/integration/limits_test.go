@@ -12,8 +12,6 @@ import (
 	"github.com/rt-oci/rt/tests/harness"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 // needControllers skips a test of what this machine, or this view of it, has not.
 func needControllers(t *testing.T, names ...string) {
 	t.Helper()
@@ -47,8 +45,10 @@ func limited(t *testing.T, r *specs.LinuxResources, args ...string) *harness.Bun
 	t.Helper()
 	b := harness.NewBundle(t, args...)
 	b.Spec.Linux.CgroupsPath = "/" + b.ID
-	r.Devices = b.Spec.Linux.Resources.Devices
-	b.Spec.Linux.Resources = r
+	if r != nil {
+		r.Devices = b.Spec.Linux.Resources.Devices
+		b.Spec.Linux.Resources = r
+	}
 	return b
 }
 
@@ -56,11 +56,11 @@ func TestLimitsOfMemoryProcessorsAndProcesses(t *testing.T) {
 	t.Parallel()
 	needControllers(t, "memory", "cpu", "cpuset", "pids")
 	b := limited(t, &specs.LinuxResources{
-		Memory: &specs.LinuxMemory{Limit: ptr(int64(33554432)), Reservation: ptr(int64(25165824)), Swap: ptr(int64(50331648))},
+		Memory: &specs.LinuxMemory{Limit: pointer(int64(33554432)), Reservation: pointer(int64(25165824)), Swap: pointer(int64(50331648))},
 		CPU: &specs.LinuxCPU{
-			Shares: ptr(uint64(512)), Quota: ptr(int64(20000)), Period: ptr(uint64(50000)), Burst: ptr(uint64(10000)), Cpus: "0", Mems: "0",
+			Shares: pointer(uint64(512)), Quota: pointer(int64(20000)), Period: pointer(uint64(50000)), Burst: pointer(uint64(10000)), Cpus: "0", Mems: "0",
 		},
-		Pids: &specs.LinuxPids{Limit: ptr(int64(20))},
+		Pids: &specs.LinuxPids{Limit: pointer(int64(20))},
 	}, "sleep", "1000")
 	before := b.Snapshot(t)
 	b.Create(t).WantExit(t, 0)
@@ -100,7 +100,7 @@ func TestAMissingControllerIsNamed(t *testing.T) {
 	if harness.HasController("pids") && !harness.HasCgroup1() {
 		t.Skip("needs a cgroup v2 hierarchy without the controller pids: this one has it")
 	}
-	b := limited(t, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(10))}}, "true")
+	b := limited(t, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: pointer(int64(10))}}, "true")
 	b.UseV2View(t)
 	before := b.Snapshot(t)
 	b.Run(t).WantOneError(t, "linux.resources.pids.limit", "pids.max", "the controller pids is not there: /sys/fs/cgroup/cgroup.controllers has not got it")

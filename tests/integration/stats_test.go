@@ -64,7 +64,7 @@ func TestStatsShowWhatContainersUse(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t, "sh", "-c", "x=$(head -c 3000000 /dev/zero | tr '\\0' x); sleep 1000 & echo ready; while :; do :; done")
 	if harness.HasController("memory") {
-		b.Spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: ptr(int64(64 << 20))}
+		b.Spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: pointer(int64(64 << 20))}
 	}
 	b.Run(t, "--detach").WantExit(t, 0)
 	b.WaitForOutput(t, "ready")
