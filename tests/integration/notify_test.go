@@ -186,6 +186,19 @@ func TestAContainerThatIsNotReadyCanBeKilled(t *testing.T) {
 	wantTold(t, told(t, manager, func() {}))
 }
 
+// The directory of the socket is the host's. Root of a user namespace may change the attributes of the mount, but not
+// what lies there.
+func TestTheDirectoryOfTheNotifySocketIsTheHosts(t *testing.T) {
+	t.Parallel()
+	b, manager := service(t, "mount -o remount,bind,rw /run/notify; touch /run/notify/file; rm -f /run/notify/notify.sock; notify READY=1")
+	mapIDs(t, b)
+	grant(b, "CAP_SYS_ADMIN")
+	got := told(t, manager, func() {
+		b.Run(t).WantExit(t, 0).WantStderr(t, "touch: /run/notify/file: Permission denied", "'/run/notify/notify.sock': Permission denied")
+	})
+	wantTold(t, got, "READY=1\n+0")
+}
+
 // A container of a create without the variable knows no socket: start does not wait for it.
 func TestNobodyWaitsForAContainerThatWasNotAsked(t *testing.T) {
 	t.Parallel()
