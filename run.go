@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,7 +22,6 @@ var runCommand = &cli.Command{
 		}
 		status, err := r.Run(id, libcontainer.RunOptions{
 			CreateOptions: options, Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep"),
-			BeforeWait: debug.FreeOSMemory,
 		})
 		if err != nil {
 			return fmt.Errorf("run %s: %w", id, err)

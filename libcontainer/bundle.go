@@ -13,6 +13,7 @@ import (
 	"github.com/rt-oci/rt/libcontainer/intelrdt"
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/spec"
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // loadConfig reads and checks the bundle's config.json.
@@ -22,7 +23,7 @@ func (n *creation) loadConfig() error {
 		return fmt.Errorf("find bundle: %w", err)
 	}
 	path := filepath.Join(bundle, configName)
-	if n.config, err = os.ReadFile(path); err != nil {
+	if n.config, err = sys.ReadFile(path); err != nil {
 		return fmt.Errorf("load bundle: %w (a bundle is a directory with a config.json; `rt spec` writes one)", err)
 	}
 	if n.spec, err = spec.Load(n.config); err != nil {

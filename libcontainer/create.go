@@ -95,13 +95,17 @@ func (n *creation) onFailure(undo func()) { n.undo = append(n.undo, undo) }
 
 // makeStateDir claims the id. From here on a rt that is killed leaves something that `delete --force` finds.
 func (n *creation) makeStateDir() error {
-	if err := os.MkdirAll(n.c.runtime.Root, 0o700); err != nil {
-		return fmt.Errorf("make state root: %w", err)
-	}
-	if err := unix.Mkdir(n.c.dir(), 0o700); err != nil {
-		if err == unix.EEXIST {
-			return fmt.Errorf("%w (delete it first, or choose another id)", ErrExist)
+	err := unix.Mkdir(n.c.dir(), 0o700)
+	if err == unix.ENOENT {
+		if err := os.MkdirAll(n.c.runtime.Root, 0o700); err != nil {
+			return fmt.Errorf("make state root: %w", err)
 		}
+		err = unix.Mkdir(n.c.dir(), 0o700)
+	}
+	if err == unix.EEXIST {
+		return fmt.Errorf("%w (delete it first, or choose another id)", ErrExist)
+	}
+	if err != nil {
 		return fmt.Errorf("make state directory %q: %w", n.c.dir(), err)
 	}
 	if err := n.c.acquire(); err != nil {
@@ -109,7 +113,7 @@ func (n *creation) makeStateDir() error {
 	}
 	n.onFailure(n.c.release)
 	n.onFailure(n.removeStateDir)
-	return writeNew(n.c.file(configName), n.config, 0o600)
+	return nil
 }
 
 func (n *creation) removeStateDir() {
@@ -148,11 +152,25 @@ func (n *creation) execute(wait bool) error {
 			return err
 		}
 	}
+	defer n.closeMappings()
+	if err := n.besideStage(); err != nil {
+		return err
+	}
+	return n.serve(p)
+}
+
+// besideStage does what has time until the stage is ready or asks for something.
+func (n *creation) besideStage() error {
 	if err := n.prepareState(); err != nil {
 		return err
 	}
-	defer n.closeMappings()
-	return n.serve(p)
+	if err := writeNew(n.c.file(configName), n.config, 0o600); err != nil {
+		return err
+	}
+	if n.group.Version() == cgroup.V2 {
+		return n.setDevices()
+	}
+	return nil
 }
 
 func closeAll(files []*os.File) {

@@ -70,6 +70,7 @@ func (c *Container) Delete(force bool) error {
 // deleteAfterRun removes the container that we have run, if it still is that: meanwhile somebody may have deleted it
 // and made another one with its id.
 func (c *Container) deleteAfterRun() error {
+	c.ended = true
 	if err := c.acquireAgain(); err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (c *Container) destroy() error {
 	if err != nil {
 		return err
 	}
-	if group != nil && !c.ownsCgroup() {
+	if group != nil && !c.saved.CgroupOurs {
 		for _, path := range c.saved.CgroupPaths {
 			_ = unix.Rmdir(path) // it goes if it is empty: nobody's, or ours by the moment that rt was killed in
 		}

@@ -11,16 +11,17 @@ import (
 	"github.com/rt-oci/rt/libcontainer/cgroup"
 )
 
-// makeCgroup makes the control group. Its paths are saved before it exists, for delete after a rt that was killed; that
-// it is ours, and what may be killed in it, only afterwards: it may turn out to be another container's.
+// makeCgroup makes the control group. The state with its paths is written before it exists, for delete after a rt that
+// was killed, and gets its name, which says that the group is ours and what is in it may be killed, only afterwards: it
+// may turn out to be another container's.
 func (n *creation) makeCgroup() error {
 	var err error
 	if n.group, err = n.driver().Place(n.layout, n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
 		return err
 	}
-	n.c.saved.CgroupPaths = n.group.Paths()
+	n.c.saved.CgroupPaths, n.c.saved.CgroupOurs = n.group.Paths(), true
 	n.c.saved.Unit, n.c.saved.UserUnit = n.group.Unit()
-	if err := n.c.save(); err != nil {
+	if err := n.c.prepare(); err != nil {
 		return err
 	}
 	if err := n.startUnit(); err != nil {
@@ -30,17 +31,19 @@ func (n *creation) makeCgroup() error {
 		return fmt.Errorf("make control group: %w", err)
 	}
 	n.onFailure(n.removeCgroup)
-	n.c.saved.CgroupKept, n.c.saved.CgroupOurs = n.group.Kept(), true
-	if len(n.c.saved.CgroupKept) > 0 {
-		err = n.c.save()
-	} else {
-		err = writeNew(n.c.file(claimName), nil, 0o600) // says no more, and costs less
+	if n.c.saved.CgroupKept = n.group.Kept(); len(n.c.saved.CgroupKept) > 0 {
+		if err := n.c.prepare(); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	if err := n.c.commit(); err != nil {
 		return err
 	}
 	if err := n.setLimits(); err != nil {
 		return err
+	}
+	if n.group.Version() == cgroup.V2 {
+		return nil // setDevices comes later
 	}
 	return n.setDevices()
 }
@@ -119,7 +122,8 @@ func (n *creation) removeCgroup() {
 }
 
 // setDevices limits the group to its devices. On v1 everything is denied before one device after the other is allowed:
-// the stage, which makes device nodes, must not be in the group yet.
+// the stage, which makes device nodes, must not be in the group yet. On v2 all rules take effect at once, and the
+// kernel takes long to verify them: that is done while the stage works, before any hook or program of the user runs.
 func (n *creation) setDevices() error {
 	var rules []specs.LinuxDeviceCgroup
 	if n.spec.Linux.Resources != nil {

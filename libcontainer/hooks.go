@@ -188,7 +188,7 @@ func existing(dir string) string {
 
 // loadSpec decodes the configuration that the container was created with.
 func (c *Container) loadSpec() (*specs.Spec, error) {
-	data, err := os.ReadFile(c.file(configName))
+	data, err := sys.ReadFile(c.file(configName))
 	if err != nil {
 		return nil, fmt.Errorf("read saved config: %w", err)
 	}

@@ -19,8 +19,6 @@ type RunOptions struct {
 	CreateOptions
 	Detach bool
 	Keep   bool // leave the container when its process has ended
-
-	BeforeWait func() // called in the foreground, before what may be a long wait
 }
 
 // Run makes and starts a container in one go: the stage executes the program as soon as it is ready, no FIFO is
@@ -61,18 +59,25 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 		return 0, notify.await(true)
 	}
 	notify.background(n.c.runtime.Log)
-	signals.ForwardTo(n.stage.pidFD)
 	n.c.yield() // others may now signal, look, or delete
-	if ended, err := sys.WaitProcess(n.stage.pidFD, briefMilliseconds); err == nil && !ended {
-		signals.CatchOthers()
+	if !n.endsSoon(signals) {
+		signals.ForwardTo(n.stage.pidFD)
 		sys.CalmMonitor(false)
-		o.BeforeWait()
+		sys.ReleaseMemory()
 	}
 	return n.wait(attach, o.Keep)
 }
 
-// briefMilliseconds is how long a process may live without our preparing for a long wait.
-const briefMilliseconds = 50
+// endsSoon says that the process ends before it is worth to prepare for a long wait, or for signals.
+func (n *creation) endsSoon(signals *terminal.Signals) bool {
+	const looks, milliseconds = 10, 5
+	for range looks {
+		if ended, err := sys.WaitProcess(n.stage.pidFD, milliseconds); err == nil && ended || signals.Waiting() {
+			return ended
+		}
+	}
+	return false
+}
 
 // Refusals whose texts callers know from runc.
 var (

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/plan"
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // Logger takes what is worth telling besides the one error of a failed command.
@@ -82,9 +83,8 @@ func shorten(id string) string {
 type Container struct {
 	runtime *Runtime
 	saved   savedState
-	lock    *os.File  // flock on the state directory, while a command changes the container
-	inode   [2]uint64 // device and inode of the state directory that was locked last
-	pinned  *os.File  // that directory, while its inode number must not be given to another
+	lock    *stateLock // while a command changes the container
+	ended   bool       // we were init's parent and have seen its end
 
 	poststopped bool         // the poststop hooks have run
 	filter      *plan.Filter // of linux.seccomp, once it was needed
@@ -135,41 +135,45 @@ func (r *Runtime) List() ([]*Container, error) {
 	return containers, nil
 }
 
+// stateLock is the state directory, open. While it has a flock no other command changes the container, and while it
+// is open no other directory gets its inode number.
+type stateLock struct{ fd int }
+
 // acquire waits for the lock of the container, so that only one command at a time changes it. The kernel gives it
 // back when the process ends, however it ends.
 func (c *Container) acquire() error {
-	dir, err := os.OpenFile(c.dir(), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	fd, err := sys.Open(c.dir(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrNotExist
 	}
 	if err != nil {
 		return fmt.Errorf("open state directory: %w", err)
 	}
-	for {
-		if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != unix.EINTR {
-			break
-		}
-	}
-	if err == nil && !c.remember(dir) {
+	c.lock = &stateLock{fd}
+	return c.acquireAgain()
+}
+
+// acquireAgain takes the lock after yield. It returns ErrNotExist if the path does not lead to the directory any more:
+// while we waited the container may have been deleted, and another one with its id be made.
+func (c *Container) acquireAgain() error {
+	err := sys.Lock(c.lock.fd)
+	if err == nil && !c.lock.isAt(c.dir()) {
 		err = ErrNotExist
 	}
 	if err != nil {
-		dir.Close()
+		c.release()
 		return fmt.Errorf("lock state directory: %w", err)
 	}
-	c.lock = dir
 	return nil
 }
 
-// remember notes which directory was locked. It returns false if that is no longer what the path leads to: while we
-// waited for the lock the container may have been deleted, and another one with its id be made.
-func (c *Container) remember(dir *os.File) bool {
+// isAt says that the path leads to the directory.
+func (l *stateLock) isAt(path string) bool {
 	var have, there unix.Stat_t
-	if unix.Fstat(int(dir.Fd()), &have) != nil || unix.Lstat(c.dir(), &there) != nil {
+	if unix.Fstat(l.fd, &have) != nil || unix.Lstat(path, &there) != nil {
 		return false
 	}
-	c.inode = [2]uint64{have.Dev, have.Ino}
-	return c.inode == [2]uint64{there.Dev, there.Ino}
+	return have.Dev == there.Dev && have.Ino == there.Ino
 }
 
 // acquireLoaded takes the lock and then reads the state again: it may have changed, or be gone, since it was loaded.
@@ -186,30 +190,14 @@ func (c *Container) acquireLoaded() error {
 
 func (c *Container) release() {
 	if c.lock != nil {
-		c.lock.Close()
+		unix.Close(c.lock.fd)
 		c.lock = nil
 	}
 }
 
 // yield lets others change the container; acquireAgain finds out whether it is still the same one.
 func (c *Container) yield() {
-	_ = unix.Flock(int(c.lock.Fd()), unix.LOCK_UN) // closing it would do, but the inode shall stay ours
-	c.pinned, c.lock = c.lock, nil
-}
-
-// acquireAgain takes the lock after yield. ErrNotExist: the container was deleted meanwhile, and perhaps another one
-// made with its id.
-func (c *Container) acquireAgain() error {
-	defer c.pinned.Close()
-	made := c.inode
-	if err := c.acquire(); err != nil {
-		return err
-	}
-	if c.inode != made {
-		c.release()
-		return ErrNotExist
-	}
-	return nil
+	_ = unix.Flock(c.lock.fd, unix.LOCK_UN) // closing it would do, but the inode shall stay ours
 }
 
 // busy says that another process holds the lock.

@@ -68,15 +68,15 @@ func (c *Container) stoppedError() error {
 // startWithHooks runs the hooks of start around the start itself. A hook that fails ends and removes the container
 // (runtime.md, "Lifecycle", steps 7 to 9).
 func (c *Container) startWithHooks(s *specs.Spec, start func() error) error {
+	hooks := s.Hooks
+	if hooks == nil {
+		return start()
+	}
 	group, err := c.cgroup()
 	if err != nil {
 		return err
 	}
 	r := &hookRunner{c: c, spec: s, group: group, pid: c.saved.InitPID}
-	hooks := s.Hooks
-	if hooks == nil {
-		return start()
-	}
 	if err := r.inContainer("startContainer", hooks.StartContainer, plan.HookInContainer); err != nil {
 		return c.destroyAfter(err, s)
 	}

@@ -22,7 +22,6 @@ import (
 // Names in a container's state directory.
 const (
 	stateName  = "state.json"  // savedState
-	claimName  = "cgroup"      // empty; is there when create has found the control group free and taken it
 	configName = "config.json" // the bytes that the bundle's config.json had at create
 	fifoName   = "exec.fifo"   // the stage waits at it; gone after start
 	resultName = "exec.result" // what came of execve: end of file, or a message
@@ -41,7 +40,7 @@ type savedState struct {
 	Owner          int               `json:"owner"`
 	Annotations    map[string]string `json:"annotations,omitempty"`
 	CgroupPaths    map[string]string `json:"cgroup_paths"`
-	CgroupOurs     bool              `json:"cgroup_ours"`           // create has found the group free and taken it
+	CgroupOurs     bool              `json:"cgroup_ours"`           // create has found the group free and taken it; see makeCgroup
 	CgroupKept     []string          `json:"cgroup_kept,omitempty"` // that were there before us
 	Unit           string            `json:"unit,omitempty"`        // the scope of the control group, if systemd keeps it
 	UserUnit       bool              `json:"user_unit,omitempty"`   // it is one of the user's systemd
@@ -61,33 +60,53 @@ type savedState struct {
 
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root
 // the directory may be somebody's data.
-var stateNames = [...]string{stateName, stateName + newSuffix, configName, claimName, fifoName, resultName}
+var stateNames = [...]string{stateName, stateName + newSuffix, configName, fifoName, resultName}
 
 const newSuffix = ".new" // of a file that is being written
 
 // load reads state.json. A directory with nothing but files of ours and without that one is what a create that was
 // killed left in its first moments: it counts as a container, so that delete can remove it.
 func (c *Container) load() error {
-	data, err := readState(c.file(stateName))
+	id := c.saved.ID
+	err := c.decode(stateName)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !c.halfMade() {
 			return ErrNotExist
 		}
-		c.saved.OCIVersion = specs.Version
-		return nil
+		c.saved.OCIVersion, err = specs.Version, nil
 	}
+	if err == nil && c.saved.InitPID == 0 {
+		c.addPrepared()
+	}
+	c.saved.ID = id
+	return err
+}
+
+// addPrepared reads what a create that was killed, or is under way, has written down and not made valid: where things
+// may be that it has made. Nothing of it says that they are ours.
+func (c *Container) addPrepared() {
+	valid := c.saved
+	if c.decode(stateName+newSuffix) != nil {
+		c.saved = valid
+		return
+	}
+	c.saved.InitPID, c.saved.CgroupOurs = 0, valid.CgroupOurs
+}
+
+// decode reads one of the state files.
+func (c *Container) decode(name string) error {
+	data, err := readState(c.file(name))
 	if err != nil {
 		return fmt.Errorf("read state: %w", err)
 	}
-	id := c.saved.ID
-	c.saved = savedState{}
-	if !lazyjson.Decode(data, &c.saved) {
-		c.saved = savedState{}
-		if err := json.Unmarshal(data, &c.saved); err != nil {
-			return fmt.Errorf("decode %q: %w (delete --force removes the container)", c.file(stateName), err)
-		}
+	c.saved = savedState{ID: c.saved.ID}
+	if lazyjson.Decode(data, &c.saved) {
+		return nil
 	}
-	c.saved.ID = id
+	c.saved = savedState{ID: c.saved.ID}
+	if err := json.Unmarshal(data, &c.saved); err != nil {
+		return fmt.Errorf("decode %q: %w (delete --force removes the container)", c.file(name), err)
+	}
 	return nil
 }
 
@@ -104,15 +123,6 @@ func readState(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%q: %w", path, err)
 	}
 	return data, nil
-}
-
-// ownsCgroup says that create has found the control group free and taken it.
-func (c *Container) ownsCgroup() bool {
-	if c.saved.CgroupOurs {
-		return true
-	}
-	_, err := os.Lstat(c.file(claimName))
-	return err == nil
 }
 
 func (c *Container) halfMade() bool {
@@ -148,7 +158,7 @@ func (c *Container) removeStateDir() error {
 	return nil
 }
 
-// save writes state.json in one step: a reader sees the old or the new one.
+// save writes state.json.
 func (c *Container) save() error {
 	if err := c.prepare(); err != nil {
 		return err
@@ -156,7 +166,7 @@ func (c *Container) save() error {
 	return c.commit()
 }
 
-// prepare is the first half of save, commit the second.
+// prepare writes the state beside state.json, and commit puts it in its place: a reader sees the old or the new one.
 func (c *Container) prepare() error {
 	data, err := lazyjson.Append(make([]byte, 0, 2048), &c.saved)
 	if err != nil {
@@ -212,7 +222,7 @@ func writeNew(path string, data []byte, mode uint32) error {
 
 // bootID tells this boot from others: after a reboot the same pid with the same start time is another process.
 func bootID() string {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	data, err := sys.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"encoding/json"
+	"os"
 	"reflect"
 	"testing"
 	"time"
@@ -28,5 +29,38 @@ func TestStateIsOrdinaryJSON(t *testing.T) {
 	}
 	if !lazyjson.Decode(text, &ours) || !reflect.DeepEqual(ours, want) {
 		t.Errorf("got %+v, want %+v", ours, want)
+	}
+}
+
+// What a create that was killed has written down is where delete looks, and kills nobody.
+func TestPreparedStateTellsPlacesOnly(t *testing.T) {
+	r := &Runtime{Root: t.TempDir(), Log: silent{}}
+	c := &Container{runtime: r, saved: savedState{ID: "a", CgroupPaths: map[string]string{"": "/x"}, CgroupOurs: true, InitPID: 5}}
+	if err := os.Mkdir(c.dir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := r.Load("a")
+	if err != nil || loaded.saved.CgroupPaths[""] != "/x" || loaded.saved.CgroupOurs || loaded.saved.InitPID != 0 {
+		t.Errorf("got %+v, %v", loaded, err)
+	}
+	c.saved.InitPID = 0
+	if err := c.save(); err != nil {
+		t.Fatal(err)
+	}
+	c.saved.CgroupOurs = false
+	if err := c.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if loaded, err = r.Load("a"); err != nil || !loaded.saved.CgroupOurs {
+		t.Errorf("got %+v, %v", loaded, err)
+	}
+	if err := os.WriteFile(c.file(stateName+newSuffix), []byte(`{"cgroup_paths":{"":"/y"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if loaded, err = r.Load("a"); err != nil || loaded.saved.CgroupPaths[""] != "/x" {
+		t.Errorf("half written: got %+v, %v", loaded, err)
 	}
 }

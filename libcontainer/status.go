@@ -5,7 +5,6 @@ package libcontainer
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"os/user"
 	"strconv"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/cgroup"
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // StatusPaused is a state of ours, as of other runtimes; the spec allows more than its four (runtime.md, "State").
@@ -111,7 +111,7 @@ func (c *Container) cgroup() (*cgroup.Group, error) {
 
 // ownCgroup is cgroup for those who signal its members: nil while create has not made sure that nobody else is in it.
 func (c *Container) ownCgroup() (*cgroup.Group, error) {
-	if !c.ownsCgroup() {
+	if !c.saved.CgroupOurs {
 		return nil, nil
 	}
 	return c.cgroup()
@@ -120,7 +120,7 @@ func (c *Container) ownCgroup() (*cgroup.Group, error) {
 // initAlive says that the init process that the state names still lives: the number alone may belong to another
 // process by now. A zombie has ended.
 func (c *Container) initAlive() bool {
-	if c.saved.BootID != bootID() {
+	if c.ended || c.saved.BootID != bootID() {
 		return false
 	}
 	state, start, err := processStat(c.saved.InitPID)
@@ -130,7 +130,7 @@ func (c *Container) initAlive() bool {
 // processStat returns the state and the start time (in clock ticks since boot) of a process (proc_pid_stat(5)).
 // The second field, the name, may contain anything; what counts comes after its last parenthesis.
 func processStat(pid int) (state byte, start uint64, err error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	data, err := sys.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -145,7 +145,7 @@ func processStat(pid int) (state byte, start uint64, err error) {
 
 // openInit returns a pidfd of init; ESRCH if it has ended.
 func (c *Container) openInit() (int, error) {
-	if c.saved.InitPID == 0 {
+	if c.saved.InitPID == 0 || c.ended {
 		return -1, unix.ESRCH
 	}
 	fd, err := unix.PidfdOpen(c.saved.InitPID, 0)

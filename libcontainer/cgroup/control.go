@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // open opens a control file, or the directory of a group.
@@ -35,50 +36,37 @@ func openAt(dirFD int, path string, flags int, shown string) (*os.File, error) {
 
 // readControl returns the content of a control file without the white space around it.
 func readControl(dir, name string) (string, error) {
-	f, err := open(filepath.Join(dir, name), unix.O_RDONLY)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	return readValue(f)
+	content, err := sys.ReadFile(dir + "/" + name)
+	return strings.TrimSpace(string(content)), err
 }
 
 func readValue(f *os.File) (string, error) {
-	var content []byte
-	buffer := make([]byte, 4096)
-	for {
-		// Not io.ReadAll: a list of processes may grow while it is read, one page per read is its shape.
-		n, err := unix.Read(int(f.Fd()), buffer)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return "", fmt.Errorf("read %q: %w", f.Name(), err)
-		case n == 0:
-			return strings.TrimSpace(string(content)), nil
-		default:
-			content = append(content, buffer[:n]...)
-		}
-	}
+	content, err := sys.ReadAll(int(f.Fd()), f.Name())
+	return strings.TrimSpace(string(content)), err
 }
 
 // writeControl writes value to a control file with one write(2), as the kernel's parsers want it.
 func writeControl(dir, name, value string) error {
-	f, err := open(filepath.Join(dir, name), unix.O_WRONLY)
+	path := dir + "/" + name
+	fd, err := sys.Open(path, unix.O_WRONLY)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return writeValue(f, value)
+	defer unix.Close(fd)
+	return writeOnce(fd, path, value)
 }
 
-func writeValue(f *os.File, value string) error {
+func writeValue(f *os.File, value string) error { return writeOnce(int(f.Fd()), f.Name(), value) }
+
+// writeOnce writes value by one write(2). Messages show the file as shown.
+func writeOnce(fd int, shown, value string) error {
 	for {
-		_, err := unix.Write(int(f.Fd()), []byte(value))
+		_, err := unix.Write(fd, []byte(value))
 		switch {
 		case err == nil:
 			return nil
 		case !errors.Is(err, unix.EINTR):
-			return fmt.Errorf("write %q to %q: %w", value, f.Name(), err)
+			return fmt.Errorf("write %q to %q: %w", value, shown, err)
 		}
 	}
 }

@@ -4,6 +4,8 @@ package sys
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +20,10 @@ const (
 // CheckKernel refuses a kernel below the floor with one clear error, before anything is done.
 func CheckKernel() error {
 	release := KernelRelease()
-	var major, minor int
-	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+	first, rest, _ := strings.Cut(release, ".")
+	major, err := strconv.Atoi(first)
+	minor, otherErr := strconv.Atoi(rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))])
+	if err != nil || otherErr != nil {
 		return nil // an odd name says nothing; the system calls will
 	}
 	if major < floorMajor || major == floorMajor && minor < floorMinor {

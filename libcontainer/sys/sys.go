@@ -7,6 +7,7 @@ package sys
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -93,6 +94,14 @@ func Open(path string, flags int) (int, error) {
 		return -1, fmt.Errorf("open %q: %w", path, err)
 	}
 	return fd, nil
+}
+
+// Lock waits for an exclusive flock(2) of fd.
+func Lock(fd int) error {
+	if err := ignoringEINTR(func() error { return unix.Flock(fd, unix.LOCK_EX) }); err != nil {
+		return fmt.Errorf("flock: %w", err)
+	}
+	return nil
 }
 
 // OpenInRoot opens path as a process with this root would, without following magic links (openat2(2)).
@@ -235,6 +244,38 @@ func WriteFile(path string, data string) error {
 		return fmt.Errorf("write %q: %w", path, err)
 	}
 	return nil
+}
+
+// ReadFile reads a whole file as os.ReadFile does, but without the Go runtime's poller: whatever can be polled, such as
+// the files of procfs and of control groups, would cost five system calls more.
+func ReadFile(path string) ([]byte, error) {
+	fd, err := Open(path, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return ReadAll(fd, path)
+}
+
+// ReadAll reads from fd to the end. Messages show the file as shown. A regular file whose size is known takes one
+// read(2) and another that finds the end; a list of the kernel may grow while it is read, so that its end counts.
+func ReadAll(fd int, shown string) ([]byte, error) {
+	data := make([]byte, 0, 4096)
+	for {
+		n, err := unix.Read(fd, data[len(data):cap(data)])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, fmt.Errorf("read %q: %w", shown, err)
+		case n == 0:
+			return data, nil
+		default:
+			data = data[:len(data)+n]
+			if len(data) == cap(data) {
+				data = slices.Grow(data, len(data))
+			}
+		}
+	}
 }
 
 // ReadBounded reads a small file that somebody untrusted made: it must be a regular file, and at most limit bytes

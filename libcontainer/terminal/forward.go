@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // Real-time signals that can be passed on: C libraries keep 32 to 34 to themselves, and the Go runtime therefore
@@ -27,26 +29,31 @@ const (
 //     has its own session, in which the kernel would drop them. With a handler, a background process that changes
 //     the terminal's mode would be restarted for ever.
 type Signals struct {
-	received chan os.Signal
+	held *sys.HeldSignals
 }
 
-// CatchSignals begins to collect the signals that people and service managers send. Each signal costs the Go runtime
-// several switches of threads, so that this goes on beside the caller, and the others wait for CatchOthers.
+// CatchSignals begins to collect the signals that people and service managers send; the others wait for ForwardTo.
 func CatchSignals() *Signals {
-	s := &Signals{received: make(chan os.Signal, 64)}
-	go signal.Notify(s.received, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
-	return s
+	return &Signals{sys.HoldSignals(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)}
 }
 
-// CatchOthers extends the collection to all signals that can be passed on.
-func (s *Signals) CatchOthers() { signal.Notify(s.received, forwarded()...) }
+// Waiting says that a signal has come that is to be passed on.
+func (s *Signals) Waiting() bool { return s.held.Any() }
 
-// ForwardTo passes the signals on to the process behind pidFD, those that came before included.
+// ForwardTo passes the signals on to the process behind pidFD, those that came before included. It costs the Go runtime
+// threads and switches between them: half a millisecond that a short command does without.
 func (s *Signals) ForwardTo(pidFD int) {
+	send := func(received syscall.Signal) {
+		_ = unix.PidfdSendSignal(pidFD, received, nil, 0) // the process may have ended; its status tells
+	}
+	received := make(chan os.Signal, 64)
+	signal.Notify(received, forwarded()...)
+	for _, early := range s.held.Release() {
+		send(early)
+	}
 	go func() {
-		for received := range s.received {
-			// The process may have ended; its status tells.
-			_ = unix.PidfdSendSignal(pidFD, received.(syscall.Signal), nil, 0)
+		for next := range received {
+			send(next.(syscall.Signal))
 		}
 	}()
 }

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,8 +46,22 @@ func TestForward(t *testing.T) {
 	lines.Scan()
 
 	signals := CatchSignals()
-	signals.CatchOthers()
+	if signals.Waiting() {
+		t.Error("a signal waits before any was sent")
+	}
+	if err := unix.Kill(os.Getpid(), unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for !signals.Waiting() { // any thread may take it
+		time.Sleep(time.Millisecond)
+	}
 	signals.ForwardTo(pidfd)
+	if !lines.Scan() || lines.Text() != fmt.Sprint(int(unix.SIGTERM)) {
+		t.Fatalf("sent SIGTERM before, got %q", lines.Text())
+	}
+	if signals.Waiting() {
+		t.Error("a signal waits after all were passed on")
+	}
 	for _, s := range append([]os.Signal{unix.SIGWINCH, unix.SIGURG, unix.SIGCHLD}, forwarded()...) {
 		number := s.(syscall.Signal)
 		if err := unix.Kill(os.Getpid(), number); err != nil {
