@@ -173,9 +173,12 @@ func (n *creation) besideStage() error {
 	return nil
 }
 
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
+// closeAll closes the descriptors that nobody has taken.
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -23,9 +22,9 @@ func (o openedFiles) close() {
 	}
 }
 
-// openFiles opens what the plan needs of the host. tasks are the `tasks` files of the control group, dir the state
-// directory.
-func openFiles(p *plan.Plan, tasks []*os.File, dir string) (opened openedFiles, err error) {
+// openFiles opens what the plan needs of the host. tasks are the `tasks` files of the control group, of which those
+// that the plan asks for are taken, dir is the state directory.
+func openFiles(p *plan.Plan, tasks []int, dir string) (opened openedFiles, err error) {
 	defer func() {
 		if err != nil {
 			opened.close()
@@ -41,7 +40,7 @@ func openFiles(p *plan.Plan, tasks []*os.File, dir string) (opened openedFiles, 
 	return opened, nil
 }
 
-func openFile(f *plan.File, tasks []*os.File, dir string) (int, error) {
+func openFile(f *plan.File, tasks []int, dir string) (int, error) {
 	switch f.Kind {
 	case plan.FileDirectory:
 		return sys.Open(f.Path, unix.O_PATH|unix.O_DIRECTORY)
@@ -56,7 +55,9 @@ func openFile(f *plan.File, tasks []*os.File, dir string) (int, error) {
 	case plan.FileNull, plan.FileDevice:
 		return openDevice(f)
 	case plan.FileTasks:
-		return unix.FcntlInt(tasks[f.Index].Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		fd := tasks[f.Index]
+		tasks[f.Index] = -1
+		return fd, nil
 	case plan.FileFifo:
 		return makeFifo(filepath.Join(dir, fifoName))
 	case plan.FileResult:

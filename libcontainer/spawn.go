@@ -41,10 +41,10 @@ func spawn(p *plan.Plan, opened openedFiles, group *cgroup.Group, stdio [3]uintp
 	if err != nil {
 		return nil, err
 	}
-	if directory != nil {
-		defer directory.Close()
+	if directory >= 0 {
+		defer unix.Close(directory)
 		start.sys.UseCgroupFD = true
-		start.sys.CgroupFD = int(directory.Fd())
+		start.sys.CgroupFD = directory
 	}
 	return start.run()
 }

@@ -146,18 +146,21 @@ func inGroup(t *testing.T, g *Group, script string) *exec.Cmd {
 		join += fmt.Sprintf("echo 0 >&%d; exec %d>&-; ", 3+i, 3+i)
 	}
 	cmd := exec.Command("bash", "-c", join+script)
-	cmd.ExtraFiles = files
+	for _, fd := range files {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, os.NewFile(uintptr(fd), "tasks"))
+	}
 	directory, err := g.CloneDirectory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if directory != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(directory.Fd())}
+	if directory >= 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: directory}
 	}
 	t.Cleanup(func() {
-		for _, f := range append(files, directory) {
+		for _, f := range cmd.ExtraFiles {
 			f.Close()
 		}
+		unix.Close(directory)
 	})
 	return cmd
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // Place resolves linux.cgroupsPath to the group of container id; nothing is made yet.
@@ -67,7 +69,7 @@ func split(path string) ([]string, error) {
 // readOwn returns the control group of this process in each hierarchy, by controller (proc(5), /proc/PID/cgroup:
 // lines "ID:CONTROLLER,CONTROLLER:PATH"; the controller list of the unified hierarchy is empty).
 func readOwn(file string) (map[string]string, error) {
-	content, err := os.ReadFile(file)
+	content, err := sys.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
