@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"syscall"
 
@@ -234,6 +235,19 @@ func parseAddress(answer []byte) (address, error) {
 	return a, nil
 }
 
+// String is the address as people write it.
+func (a *address) String() string {
+	var value []byte
+	for _, attribute := range a.attributes {
+		// Of a connection between two, IFA_ADDRESS is the other end.
+		if attribute.Attr.Type == unix.IFA_LOCAL || attribute.Attr.Type == unix.IFA_ADDRESS && value == nil {
+			value = attribute.Value
+		}
+	}
+	ip, _ := netip.AddrFromSlice(value)
+	return fmt.Sprintf("%s/%d", ip, a.message.Prefixlen)
+}
+
 // global says that the address is for the container too: no loopback's, no link-local one.
 func (a *address) global() bool { return a.message.Scope == unix.RT_SCOPE_UNIVERSE }
 
@@ -266,7 +280,7 @@ func (s *side) add(a address, index int32) error {
 		data = append(data, nl.NewRtAttr(int(attribute.Attr.Type), attribute.Value))
 	}
 	if err := s.change(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...); err != nil {
-		return fmt.Errorf("add an address of %d bits' prefix: %w", m.Prefixlen, err)
+		return fmt.Errorf("add the address %s: %w", a.String(), err)
 	}
 	return nil
 }

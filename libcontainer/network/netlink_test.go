@@ -44,6 +44,9 @@ func TestAddressesTravelAsTheyAre(t *testing.T) {
 	if a.flags != flags || a.message.Index != 7 || !a.global() || len(a.attributes) != 2 {
 		t.Errorf("%+v", a)
 	}
+	if a.String() != "10.0.0.1/24" {
+		t.Errorf("it is told as %s", a.String())
+	}
 }
 
 func TestLabelsFollowTheName(t *testing.T) {

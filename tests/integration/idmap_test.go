@@ -148,6 +148,19 @@ func TestRecursiveIDMappings(t *testing.T) {
 	}
 }
 
+func TestIDMappedMountsTakeOtherOptionsToo(t *testing.T) {
+	t.Parallel()
+	for _, user := range []bool{false, true} {
+		b := shell(t, "grep ' /mnt ' /proc/self/mountinfo; touch /mnt/file")
+		if user {
+			mapIDs(t, b)
+		}
+		source := filepath.Dir(owned(t, b.Path("source/file"), 0, 0))
+		b.Spec.Mounts = append(b.Spec.Mounts, mapped(source, "/mnt", 100000, "bind", "idmap", "shared", "ro", "nosuid"))
+		b.Run(t).WantExit(t, 1).WantStdout(t, " shared:", "ro,nosuid").WantStderr(t, "Read-only file system")
+	}
+}
+
 // A source in the container's root is what earlier mounts have put there.
 func TestIDMappedSourcesInTheContainersRoot(t *testing.T) {
 	t.Parallel()

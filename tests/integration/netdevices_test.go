@@ -206,6 +206,26 @@ func TestNetworkDevicesComeBackIfTheContainerCantBeMade(t *testing.T) {
 	}
 }
 
+// An address that can't be kept is an error, and the device comes back with all of them.
+func TestANetworkDeviceWhoseAddressIsRefusedComesBack(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t, "true")
+	host, joined := onNetwork(t, b), newNetwork(t)
+	set := exec.Command("nsenter", "--net="+joined.path, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
+	if out, err := set.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	host.veth(t, "dev0")
+	setNamespace(b, specs.NetworkNamespace, joined.path)
+	b.Spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{"dev0": {Name: "eth0"}}
+	before := b.Snapshot(t)
+	b.Run(t).WantOneError(t, `linux.netDevices "dev0": add the address 2001:db8::7/64: permission denied`)
+	if got, want := host.shows(t, "dev0"), named(vethOnHost, "dev0"); got != want {
+		t.Errorf("there is\n%s, want\n%s", got, want)
+	}
+	before.WantSame(t)
+}
+
 func TestANetworkDeviceThatCantBeMovedIsRefused(t *testing.T) {
 	t.Parallel()
 	type devices = map[string]specs.LinuxNetDevice
