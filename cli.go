@@ -32,6 +32,7 @@ func commands() []command {
 		{Command: createCommand, minArgs: 1, maxArgs: 2},
 		{Command: startCommand, minArgs: 1, maxArgs: 1},
 		{Command: runCommand, minArgs: 1, maxArgs: 2},
+		{Command: newExecCommand(), minArgs: 1, maxArgs: math.MaxInt, passesOptions: true},
 		{Command: stateCommand, minArgs: 1, maxArgs: 1},
 		{Command: killCommand, minArgs: 1, maxArgs: 2},
 		{Command: deleteCommand, minArgs: 1, maxArgs: 1},

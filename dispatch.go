@@ -63,6 +63,8 @@ func parseOptions(flags []cli.Flag, words []string) (*flag.FlagSet, bool) {
 			set.Bool(name, f.Value, "")
 		case *cli.IntFlag:
 			set.Int(name, f.Value, "")
+		case *cli.GenericFlag:
+			set.Var(f.Value, name, "")
 		default:
 			return nil, false
 		}
@@ -102,6 +104,8 @@ func namesOf(f cli.Flag) (name string, aliases []string) {
 	case *cli.BoolFlag:
 		return f.Name, f.Aliases
 	case *cli.IntFlag:
+		return f.Name, f.Aliases
+	case *cli.GenericFlag:
 		return f.Name, f.Aliases
 	}
 	all := f.Names()

@@ -45,6 +45,8 @@ func TestDispatchIsWhatTheLibraryDoes(t *testing.T) {
 		"create c1 B": true, "create --preserve-fds 3 --no-pivot c1": true, "create -- -c1": true, "state c1": true,
 		"--root R --debug run c1": true, "--root=R --log-format json start c1": true, "--log-format=json delete -f c1": true,
 		"kill c1 KILL": true, "kill c1": true, "list": true, "list -f json": true, "-root R list": true, "--root R --root S list": true,
+		"exec c1 sh": true, "exec -t c1 sh -c x": true, "exec -e A=1 -e B=2,3 --cap CAP_KILL --cgroup cpu,cpuacct:a c1 env -e C": true,
+		"exec --process F --detach --pid-file P c1": true, "exec -e A=1 --env B=2 c1 sh": false, "exec": false, "exec c1 -t": true,
 		// These the library refuses, or answers itself.
 		"": false, "run": false, "run a b c": false, "run --help": false, "run c1 -h": false, "--help": false, "--version": false,
 		"bogus": false, "run --bogus c1": false, "--bogus run c1": false, "run --preserve-fds x c1": false, "run --bundle": false,

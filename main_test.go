@@ -76,7 +76,7 @@ func TestHelpOfTheProgram(t *testing.T) {
 func TestHelpOfEachCommand(t *testing.T) {
 	for _, cmd := range commands() {
 		calls := [][]string{{cmd.Name, "-h"}, {cmd.Name, "--help"}, {"help", cmd.Name}, {cmd.Name, "--bogus", "-h"}}
-		if !cmd.passesOptions {
+		if !cmd.passesOptions { // else what follows the container belongs to the program
 			calls = append(calls, []string{cmd.Name, "ID", "-h"}, []string{cmd.Name, "--bogus", "x", "-h"})
 		}
 		for _, args := range calls {

@@ -9,6 +9,10 @@ _rt_options() {
 	'') echo '--root --log --log-format --debug --systemd-cgroup --rootless --version -v' ;;
 	create) echo "$create" ;;
 	run) echo "$create --detach -d --keep --no-subreaper" ;;
+	exec)
+		echo '--process -p --tty -t --console-socket --detach -d --pid-file --pidfd-socket --cwd --env -e --user -u'
+		echo '--additional-gids -g --cap -c --no-new-privs --apparmor --process-label --preserve-fds --cgroup --ignore-paused'
+		;;
 	kill) echo '--all -a' ;;
 	delete) echo '--force -f' ;;
 	events) echo '--interval --stats' ;;
@@ -25,12 +29,13 @@ _rt_options() {
 _rt_value() {
 	case $1:$2 in
 	:--root | *:--bundle | *:-b) _rt_files -d "$3" ;;
-	:--log | *:--pid-file | *:--console-socket | *:--pidfd-socket) _rt_files -f "$3" ;;
+	:--log | *:--pid-file | *:--console-socket | *:--pidfd-socket | exec:--process | exec:-p) _rt_files -f "$3" ;;
 	:--log-format) _rt_words 'text json' "$3" ;;
 	:--rootless) _rt_words 'true false auto' "$3" ;;
 	stats:--format | stats:-f) _rt_words 'table json prom' "$3" ;;
 	list:--format | list:-f | ps:--format | ps:-f) _rt_words 'table json' "$3" ;;
-	*:--preserve-fds | events:--interval | stats:--interval | stats:-i) ;;
+	*:--preserve-fds | events:--interval | stats:--interval | stats:-i | exec:--cwd | exec:--env | exec:-e | exec:--user | exec:-u | exec:--additional-gids | exec:-g) ;;
+	exec:--cap | exec:-c | exec:--apparmor | exec:--process-label | exec:--cgroup) ;;
 	*) return 1 ;;
 	esac
 }
@@ -54,6 +59,8 @@ _rt() {
 		:--log | :--log-format | :--rootless) ((++i)) ;;
 		ps:--format | ps:-f | *:--bundle | *:-b | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--preserve-fds | events:--interval) ((++i)) ;;
 		stats:--format | stats:-f | stats:--interval | stats:-i) ((++i)) ;;
+		exec:--process | exec:-p | exec:--cwd | exec:--env | exec:-e | exec:--user | exec:-u) ((++i)) ;;
+		exec:--additional-gids | exec:-g | exec:--cap | exec:-c | exec:--apparmor | exec:--process-label | exec:--cgroup) ((++i)) ;;
 		*:-*) ;;
 		:*) command=${COMP_WORDS[i]} ;;
 		*) ((++arguments)) ;;
@@ -68,9 +75,9 @@ _rt() {
 		return
 	fi
 	case $command:$arguments in
-	:* | help:0) _rt_words 'create start run state kill delete events pause resume ps stats list spec features version completion help' "$current" ;;
+	:* | help:0) _rt_words 'create start run exec state kill delete events pause resume ps stats list spec features version completion help' "$current" ;;
 	create:[01] | run:[01]) _rt_files -d "$current" ;;
-	start:0 | state:0 | kill:0 | delete:0 | events:0 | stats:* | pause:0 | resume:0 | ps:0) _rt_words "$(rt "${root[@]}" list --quiet 2>/dev/null)" "$current" ;;
+	exec:0 | start:0 | state:0 | kill:0 | delete:0 | events:0 | stats:* | pause:0 | resume:0 | ps:0) _rt_words "$(rt "${root[@]}" list --quiet 2>/dev/null)" "$current" ;;
 	kill:1) _rt_words 'TERM KILL INT HUP QUIT USR1 USR2 STOP CONT WINCH' "$current" ;;
 	completion:0) _rt_words 'bash zsh fish' "$current" ;;
 	esac

@@ -29,6 +29,25 @@ _rt_command() {
 			'--keep[do not delete the container at the end]' \
 			'--no-subreaper[do not become a subreaper]' \
 			'1:container or bundle:_directories' '2:bundle:_directories' ;;
+	exec)
+		_arguments $help {-p,--process}'[take the process from this file]:file:_files' \
+			{-t,--tty}'[give the process a terminal]' \
+			'--console-socket[send the terminal to this unix socket]:socket:_files' \
+			{-d,--detach}'[return once the program runs]' \
+			'--pid-file[write the process id to this file]:file:_files' \
+			'--pidfd-socket[send a pidfd to this unix socket]:socket:_files' \
+			'--cwd[start in this directory of the container]:directory' \
+			'*'{-e,--env}'[add NAME=VALUE to the environment]:variable' \
+			{-u,--user}'[run as UID\[:GID\]]:user' \
+			'*'{-g,--additional-gids}'[add this group]:group' \
+			'*'{-c,--cap}'[add this capability]:capability' \
+			'--no-new-privs[gain no privileges by execve]' \
+			'--apparmor[AppArmor profile (not supported)]:profile' \
+			'--process-label[SELinux label (not supported)]:label' \
+			'--preserve-fds[pass descriptors 3 to 2+N on]:number' \
+			'*'--cgroup'[run in this group below that of the container]:group' \
+			'--ignore-paused[wait until a paused container is resumed]' \
+			'1:container:_rt_ids' '*:program' ;;
 	start | state | pause | resume) _arguments $help '1:container:_rt_ids' ;;
 	kill) _arguments $help {-a,--all}'[signal all processes]' '1:container:_rt_ids' '2:signal:_signals' ;;
 	delete) _arguments $help {-f,--force}'[kill the container first]' '1:container:_rt_ids' ;;
@@ -61,6 +80,7 @@ _rt() {
 		'create:create a container'
 		'start:start the program of a created container'
 		'run:create and start a container'
+		'exec:start a further process in a container'
 		'state:print the state of a container'
 		'kill:send a signal to a container'
 		'delete:remove a container'

@@ -31,7 +31,7 @@ func (n *creation) loadConfig() error {
 	}
 	s := &n.c.saved
 	s.Bundle, s.OCIVersion, s.Annotations, s.Owner = bundle, specs.Version, n.spec.Annotations, os.Getuid()
-	s.NoProcess = n.spec.Process == nil
+	s.NoProcess, s.NoNewKeyring = n.spec.Process == nil, n.options.NoNewKeyring
 	s.SharedPIDs = !hasPrivate(n.spec, specs.PIDNamespace)
 	if h := n.spec.Hooks; h != nil {
 		s.Hooks = len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0

@@ -35,7 +35,7 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 	return n.c, nil
 }
 
-// creation is a container that is being made. undo has what takes back what was done, last first.
+// creation is a container that is being made.
 type creation struct {
 	c          *Container
 	options    CreateOptions
@@ -51,7 +51,21 @@ type creation struct {
 	mappings   []int    // user namespaces of Plan.IDMaps that were needed, else -1
 	holder     *stage   // holds the place in a new scope of systemd until the stage is there
 	console    *os.File // master of the terminal, until somebody takes it
-	undo       []func()
+	rollback
+}
+
+// rollback has what takes back what was done.
+type rollback struct{ undo []func() }
+
+func (r *rollback) onFailure(undo func()) { r.undo = append(r.undo, undo) }
+
+// fail undoes everything, last first, and returns err.
+func (r *rollback) fail(err error) error {
+	for i := len(r.undo) - 1; i >= 0; i-- {
+		r.undo[i]()
+	}
+	r.undo = nil
+	return err
 }
 
 // make does all of Create up to the answer to the stage's MESSAGE_READY. With wait the stage then waits for Start,
@@ -83,15 +97,8 @@ func (n *creation) fail(err error) error {
 	if errors.Is(err, errStageEnded) {
 		err = n.death()
 	}
-	err = explainMemory(err, n.group)
-	for i := len(n.undo) - 1; i >= 0; i-- {
-		n.undo[i]()
-	}
-	n.undo = nil
-	return err
+	return n.rollback.fail(explainMemory(err, n.group))
 }
-
-func (n *creation) onFailure(undo func()) { n.undo = append(n.undo, undo) }
 
 // makeStateDir claims the id. From here on a rt that is killed leaves something that `delete --force` finds.
 func (n *creation) makeStateDir() error {
@@ -138,7 +145,7 @@ func (n *creation) execute(wait bool) error {
 	for _, w := range p.Warnings {
 		n.c.runtime.Log.Warnf("%s", w)
 	}
-	opened, err := openFiles(p, tasks, n.c.dir())
+	opened, err := openFiles(p, fileSources{tasks: tasks, dir: n.c.dir()})
 	if err != nil {
 		return err
 	}
@@ -156,7 +163,7 @@ func (n *creation) execute(wait bool) error {
 	if err := n.besideStage(); err != nil {
 		return err
 	}
-	return n.serve(p)
+	return n.stage.serve(p, n.handle)
 }
 
 // besideStage does what has time until the stage is ready or asks for something.
@@ -226,17 +233,21 @@ func (n *creation) finish() error {
 	if err := n.c.commit(); err != nil {
 		return err
 	}
-	pid := n.stage.pid
-	if path := n.options.PidfdSocket; path != "" {
-		if err := sendPidfd(path, n.stage.pidFD); err != nil {
+	return n.tell(n.stage, n.options.PidfdSocket, n.options.PidFile)
+}
+
+// tell gives the caller the process, in the ways that it has asked for.
+func (r *rollback) tell(s *stage, pidfdSocket, pidFile string) error {
+	if pidfdSocket != "" {
+		if err := sendPidfd(pidfdSocket, s.pidFD); err != nil {
 			return err
 		}
 	}
-	if path := n.options.PidFile; path != "" {
-		if err := writeAtomically(path, []byte(strconv.Itoa(pid)), 0o644); err != nil {
+	if pidFile != "" {
+		if err := writeAtomically(pidFile, []byte(strconv.Itoa(s.pid)), 0o644); err != nil {
 			return fmt.Errorf("write pid file: %w", err)
 		}
-		n.onFailure(func() { _ = unix.Unlink(path) })
+		r.onFailure(func() { _ = unix.Unlink(pidFile) })
 	}
 	return nil
 }

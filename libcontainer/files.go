@@ -22,16 +22,22 @@ func (o openedFiles) close() {
 	}
 }
 
-// openFiles opens what the plan needs of the host. tasks are the `tasks` files of the control group, of which those
-// that the plan asks for are taken, dir is the state directory.
-func openFiles(p *plan.Plan, tasks []int, dir string) (opened openedFiles, err error) {
+// fileSources are what the files of a plan come from, besides their paths.
+type fileSources struct {
+	tasks []int  // of the control group; those that the plan asks for are taken, and -1 then
+	dir   string // the state directory
+	init  int    // pidfd of the container's first process, if the plan enters a container
+}
+
+// openFiles opens what the plan needs of the host.
+func openFiles(p *plan.Plan, from fileSources) (opened openedFiles, err error) {
 	defer func() {
 		if err != nil {
 			opened.close()
 		}
 	}()
 	for i := range p.Files {
-		fd, err := openFile(&p.Files[i], tasks, dir)
+		fd, err := openFile(&p.Files[i], from)
 		if err != nil {
 			return opened, fmt.Errorf("%s: %w", p.Files[i].Member, err)
 		}
@@ -40,7 +46,7 @@ func openFiles(p *plan.Plan, tasks []int, dir string) (opened openedFiles, err e
 	return opened, nil
 }
 
-func openFile(f *plan.File, tasks []int, dir string) (int, error) {
+func openFile(f *plan.File, from fileSources) (int, error) {
 	switch f.Kind {
 	case plan.FileDirectory:
 		return sys.Open(f.Path, unix.O_PATH|unix.O_DIRECTORY)
@@ -55,13 +61,15 @@ func openFile(f *plan.File, tasks []int, dir string) (int, error) {
 	case plan.FileNull, plan.FileDevice:
 		return openDevice(f)
 	case plan.FileTasks:
-		fd := tasks[f.Index]
-		tasks[f.Index] = -1
+		fd := from.tasks[f.Index]
+		from.tasks[f.Index] = -1
 		return fd, nil
+	case plan.FileInit:
+		return unix.FcntlInt(uintptr(from.init), unix.F_DUPFD_CLOEXEC, 3)
 	case plan.FileFifo:
-		return makeFifo(filepath.Join(dir, fifoName))
+		return makeFifo(filepath.Join(from.dir, fifoName))
 	case plan.FileResult:
-		return makeFifo(filepath.Join(dir, resultName))
+		return makeFifo(filepath.Join(from.dir, resultName))
 	}
 	return -1, fmt.Errorf("open file: unknown kind %d", f.Kind)
 }

@@ -76,11 +76,17 @@ func (r *hookRunner) inContainer(kind string, hooks []specs.Hook, where plan.Hoo
 
 // environment is that of the container's process, with the HOME that it gets. It is never nil: that would be rt's own.
 func (r *hookRunner) environment(p *specs.Process) []string {
-	env := append([]string{}, plan.Environment(p.Env)...)
+	return append([]string{}, environmentIn(r.pid, p)...)
+}
+
+// environmentIn is the environment of a process in a container that exists: the HOME that it lacks comes from the root
+// of the container's process pid.
+func environmentIn(pid int, p *specs.Process) []string {
+	env := plan.Environment(p.Env)
 	if !plan.NeedsHome(p.Env) {
 		return env
 	}
-	passwd, root := -1, openRoot(r.pid)
+	passwd, root := -1, openRoot(pid)
 	if root >= 0 {
 		defer unix.Close(root)
 		if fd, err := sys.OpenRegularInRoot(root, "/etc/passwd"); err == nil {
@@ -106,7 +112,7 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 	if err != nil {
 		return hook.Process{}, err
 	}
-	opened, err := openFiles(p, tasks, r.c.dir())
+	opened, err := openFiles(p, fileSources{tasks: tasks})
 	if err != nil {
 		return hook.Process{}, err
 	}

@@ -4,11 +4,31 @@ package libcontainer
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
+
+// foreignNamespaces are those of a process that are not ours, as CLONE_NEW* constants.
+func foreignNamespaces(pid int) (uint32, error) {
+	var foreign uint32
+	for _, n := range namespaceKinds {
+		var ours, theirs unix.Stat_t
+		if unix.Stat("/proc/self/ns/"+n.file, &ours) != nil {
+			continue // this kernel has none of the kind
+		}
+		path := "/proc/" + strconv.Itoa(pid) + "/ns/" + n.file
+		if err := unix.Stat(path, &theirs); err != nil {
+			return 0, fmt.Errorf("stat %q: %w", path, err)
+		}
+		if ours.Dev != theirs.Dev || ours.Ino != theirs.Ino {
+			foreign |= n.flag
+		}
+	}
+	return foreign, nil
+}
 
 // checkJoined refuses to set through a namespace joined by path what is the host's own: a config that names the
 // host's namespace by a path must not get what it would be refused without one (CVE-2022-0811).

@@ -23,6 +23,14 @@ func applyProcess(pid int, p *specs.Process) error {
 	if p == nil {
 		return nil
 	}
+	if err := applyLimits(pid, p); err != nil {
+		return err
+	}
+	return applyScheduling(pid, p)
+}
+
+// applyLimits sets process.rlimits.
+func applyLimits(pid int, p *specs.Process) error {
 	for i, l := range p.Rlimits {
 		resource, ok := spec.RlimitResource(l.Type)
 		if !ok {
@@ -32,6 +40,12 @@ func applyProcess(pid int, p *specs.Process) error {
 			return fmt.Errorf("process.rlimits[%d] %s: %w%s", i, l.Type, err, explainLimit(err))
 		}
 	}
+	return nil
+}
+
+// applyScheduling sets what decides over the process when resources are scarce. It is about the process itself, not its
+// children: one that is scheduled by deadlines can't even fork (sched(7)).
+func applyScheduling(pid int, p *specs.Process) error {
 	if p.OOMScoreAdj != nil {
 		if err := sys.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", strconv.Itoa(*p.OOMScoreAdj)); err != nil {
 			return fmt.Errorf("process.oomScoreAdj %d: %w", *p.OOMScoreAdj, err)

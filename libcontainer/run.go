@@ -11,7 +11,6 @@ import (
 
 	"github.com/rt-oci/rt/libcontainer/sys"
 	"github.com/rt-oci/rt/libcontainer/terminal"
-	"github.com/rt-oci/rt/nsenter"
 )
 
 // RunOptions are the options of run besides those of create.
@@ -37,7 +36,7 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 	if n.spec.Process == nil {
 		return 0, n.fail(errors.New("process: missing in config.json, so there is nothing to run"))
 	}
-	attach, err := n.attach(o.Detach)
+	attach, err := attachConsole(n.console)
 	if err != nil {
 		return 0, n.fail(err)
 	}
@@ -60,7 +59,7 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 	}
 	notify.background(n.c.runtime.Log)
 	n.c.yield() // others may now signal, look, or delete
-	if !n.endsSoon(signals) {
+	if !n.stage.endsSoon(signals) {
 		signals.ForwardTo(n.stage.pidFD)
 		sys.CalmMonitor(false)
 		sys.ReleaseMemory()
@@ -69,10 +68,10 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 }
 
 // endsSoon says that the process ends before it is worth to prepare for a long wait, or for signals.
-func (n *creation) endsSoon(signals *terminal.Signals) bool {
+func (s *stage) endsSoon(signals *terminal.Signals) bool {
 	const looks, milliseconds = 10, 5
 	for range looks {
-		if ended, err := sys.WaitProcess(n.stage.pidFD, milliseconds); err == nil && ended || signals.Waiting() {
+		if ended, err := sys.WaitProcess(s.pidFD, milliseconds); err == nil && ended || signals.Waiting() {
 			return ended
 		}
 	}
@@ -85,12 +84,12 @@ var (
 	errNoConsoleSocket    = errors.New("cannot use console socket if runc will not detach or allocate tty")
 )
 
-// attach connects the container's terminal with ours before anything is printed.
-func (n *creation) attach(detach bool) (*terminal.Attach, error) {
-	if detach || n.console == nil {
+// attachConsole connects the process's terminal, if it has one, with ours before anything is printed.
+func attachConsole(console *os.File) (*terminal.Attach, error) {
+	if console == nil {
 		return nil, nil
 	}
-	return terminal.NewAttach(n.console, terminal.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	return terminal.NewAttach(console, terminal.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 }
 
 // release answers MESSAGE_READY, which here is the start, and waits for the end of the socket: execve closes it.
@@ -100,19 +99,15 @@ func (n *creation) release() error {
 	if err := n.stage.answer(""); err != nil {
 		return err
 	}
-	m, _, err := n.stage.hear()
-	if errors.Is(err, errStageEnded) && !errors.Is(err, unix.ECONNRESET) {
-		n.stage.closeSocket()
+	m, err := n.stage.awaitProgram()
+	if err != nil {
+		return err
+	}
+	if m == nil {
 		if n.detached { // in the foreground, the exit status tells
 			return n.c.checkStarted()
 		}
 		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if m.Type != nsenter.MessageError {
-		return fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
 	}
 	return startedError(n.spec, n.planned, m, root)
 }
@@ -128,10 +123,7 @@ func (n *creation) wait(attach *terminal.Attach, keep bool) (int, error) {
 			n.c.runtime.Log.Warnf("%v", err)
 		}
 	}
-	exit := status.ExitStatus()
-	if status.Signaled() {
-		exit = 128 + int(status.Signal())
-	}
+	exit := exitStatus(status)
 	n.warnOfOOM(exit)
 	if !keep {
 		if err := n.c.deleteAfterRun(); err != nil && !errors.Is(err, ErrNotExist) {
@@ -139,4 +131,12 @@ func (n *creation) wait(attach *terminal.Attach, keep bool) (int, error) {
 		}
 	}
 	return exit, nil
+}
+
+// exitStatus is that of the process, or 128 plus the number of the signal that ended it.
+func exitStatus(status unix.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
 }

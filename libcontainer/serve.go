@@ -92,32 +92,46 @@ func (n *creation) death() error {
 	return err
 }
 
-// serve answers the stage until it is ready. Which messages come, and in which order, the plan says; anything else
-// is refused.
-func (n *creation) serve(p *plan.Plan) error {
+// serve lets handle answer the stage until it is ready. Which messages come, and in which order, the plan says; anything
+// else is refused.
+func (s *stage) serve(p *plan.Plan, handle func(*nsenter.Message, int) error) error {
 	for _, want := range p.Messages() {
-		m, fd, err := n.stage.receive(p)
-		if errors.Is(err, errStageEnded) {
-			return n.death()
-		}
+		m, fd, err := s.receive(p)
 		if err != nil {
-			return err
+			return err // that of a stage that ended gets its words when all is undone
 		}
 		if m.Type != want.Type || want.Type == nsenter.MessageDescriptor && uint32(m.Value) != want.Descriptor {
 			return fmt.Errorf("hear from the stage: message %d where %d was due: %w", m.Type, want.Type, unix.EPROTO)
 		}
-		if err := n.releasePlaceholder(); err != nil {
-			return err
-		}
-		if err := n.handle(m, fd); err != nil {
+		if err := handle(m, fd); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// awaitProgram waits for the end of the socket, which execve closes. It returns the error message that came instead, or
+// nil.
+func (s *stage) awaitProgram() (*nsenter.Message, error) {
+	m, _, err := s.hear()
+	if errors.Is(err, errStageEnded) && !errors.Is(err, unix.ECONNRESET) {
+		s.closeSocket()
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m.Type != nsenter.MessageError {
+		return nil, fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
+	}
+	return m, nil
+}
+
 // handle does what one message asks for and answers it.
 func (n *creation) handle(m *nsenter.Message, fd int) error {
+	if err := n.releasePlaceholder(); err != nil { // by its first message the stage is in the group
+		return err
+	}
 	switch m.Type {
 	case nsenter.MessageMapIds:
 		if hasPrivate(n.spec, specs.UserNamespace) {
@@ -236,17 +250,23 @@ func writeTimeOffsets(pid int, offsets map[string]specs.LinuxTimeOffset) error {
 }
 
 // takeConsole passes the terminal's master on: to the caller's socket, or to the foreground run.
-func (n *creation) takeConsole(fd int) error {
+func (n *creation) takeConsole(fd int) (err error) {
+	n.console, err = n.passConsole(fd, n.options.ConsoleSocket)
+	return err
+}
+
+// passConsole sends the terminal's master to the caller's socket, if there is one.
+func (r *rollback) passConsole(fd int, socket string) (*os.File, error) {
 	if fd < 0 {
-		return fmt.Errorf("process.terminal: the stage sent no terminal: %w", unix.EPROTO)
+		return nil, fmt.Errorf("process.terminal: the stage sent no terminal: %w", unix.EPROTO)
 	}
-	n.console = os.NewFile(uintptr(fd), "console")
-	n.onFailure(func() { n.console.Close() })
-	if n.options.ConsoleSocket == "" {
-		return nil
+	console := os.NewFile(uintptr(fd), "console")
+	r.onFailure(func() { console.Close() })
+	if socket == "" {
+		return console, nil
 	}
-	if err := sendConsole(n.options.ConsoleSocket, n.console); err != nil {
-		return err
+	if err := sendConsole(socket, console); err != nil {
+		return nil, err
 	}
-	return n.console.Close()
+	return nil, console.Close()
 }

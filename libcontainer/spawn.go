@@ -30,6 +30,8 @@ type stageStart struct {
 	opened openedFiles
 	stdio  [3]uintptr
 	sys    syscall.SysProcAttr
+
+	instead func(error) int // another control group for one that the kernel refuses, or -1; may be nil
 }
 
 // spawn starts the stage with a plan, directly in its pid namespace and, in a unified hierarchy, directly in its
@@ -43,8 +45,7 @@ func spawn(p *plan.Plan, opened openedFiles, group *cgroup.Group, stdio [3]uintp
 	}
 	if directory >= 0 {
 		defer unix.Close(directory)
-		start.sys.UseCgroupFD = true
-		start.sys.CgroupFD = directory
+		start.enter(directory)
 	}
 	return start.run()
 }
@@ -100,8 +101,7 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 	// end threads. A locked one lives as long as its goroutine, here the main one.
 	runtime.LockOSThread()
 	s.sys.PidFD = &pidFD
-	pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(program), []string{"rt-stage", strconv.Itoa(planFD)},
-		&syscall.ProcAttr{Env: []string{}, Files: files, Sys: &s.sys})
+	pid, err = s.forkExec(program, planFD, files)
 	switch {
 	case err == nil:
 		return pid, pidFD, nil
@@ -109,6 +109,27 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 		return 0, -1, fmt.Errorf("linux.namespaces: start the stage: %w (%s)", err, namespaceHint)
 	}
 	return 0, -1, fmt.Errorf("start the stage: %w", err)
+}
+
+func (s *stageStart) forkExec(program, planFD int, files []uintptr) (int, error) {
+	path, attributes := "/proc/self/fd/"+strconv.Itoa(program), &syscall.ProcAttr{Env: []string{}, Files: files, Sys: &s.sys}
+	arguments := []string{"rt-stage", strconv.Itoa(planFD)}
+	pid, err := syscall.ForkExec(path, arguments, attributes)
+	if err == nil || s.instead == nil {
+		return pid, err
+	}
+	group := s.instead(err)
+	if group < 0 {
+		return 0, err
+	}
+	defer unix.Close(group)
+	s.enter(group)
+	return syscall.ForkExec(path, arguments, attributes)
+}
+
+// enter starts the stage in a control group of the unified hierarchy.
+func (s *stageStart) enter(group int) {
+	s.sys.UseCgroupFD, s.sys.CgroupFD = true, group
 }
 
 // stageProgram opens the stage's program at a number that the descriptors of the child don't take: to bring them into
@@ -151,13 +172,22 @@ func (s *stage) closeSocket() {
 
 // follow makes a child that the stage forked our stage: the first one has done its part and ends.
 func (s *stage) follow(pid int) error {
-	pidFD, err := sys.OpenProcess(pid)
+	first, err := s.take(pid)
 	if err != nil {
 		return err
 	}
-	first := s.pid
-	unix.Close(s.pidFD)
-	s.pid, s.pidFD = pid, pidFD
 	_, err = sys.Reap(first)
 	return err
+}
+
+// take is follow without waiting for the end of the first one, whose number it returns.
+func (s *stage) take(pid int) (first int, err error) {
+	pidFD, err := sys.OpenProcess(pid)
+	if err != nil {
+		return 0, err
+	}
+	first = s.pid
+	unix.Close(s.pidFD)
+	s.pid, s.pidFD = pid, pidFD
+	return first, nil
 }

@@ -56,6 +56,7 @@ type savedState struct {
 	RdtOwned       bool              `json:"intel_rdt_owned,omitempty"`   // the path goes with the container
 	MemoryLimited  bool              `json:"memory_limited,omitempty"`    // a program that ends at once may have run out of it
 	OOMKills       uint64            `json:"oom_kills,omitempty"`         // in the control group before the container
+	NoNewKeyring   bool              `json:"no_new_keyring,omitempty"`    // its processes are in their callers' session keyrings
 }
 
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root

@@ -110,11 +110,11 @@ void step_console(const struct step_console *s)
 	must(sys3(__NR_ioctl, master, TIOCSPTLCK, &unlock), "ioctl TIOCSPTLCK");
 	terminal = (int)must(sys3(__NR_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC), "ioctl TIOCGPTPEER");
 	set_up_terminal(terminal, s);
-	attach_console(terminal);
+	if (s->flags & CONSOLE_ATTACH)
+		attach_console(terminal);
 	send_message(MESSAGE_DESCRIPTOR, DESCRIPTOR_CONSOLE, master);
 	sys_close(master);
 	for (int fd = 0; fd <= 2; fd++)
 		must(sys3(__NR_dup3, terminal, fd, 0), "dup3");
 	sys_close(terminal);
-	must(sys3(__NR_ioctl, 0, TIOCSCTTY, 0), "ioctl TIOCSCTTY");
 }

@@ -21,6 +21,12 @@ void step_new_session(const struct step_new_session *s)
 	must(sys0(__NR_setsid), "setsid");
 }
 
+void step_take_terminal(const struct step_take_terminal *s)
+{
+	(void)s;
+	must(sys3(__NR_ioctl, 0, TIOCSCTTY, 0), "ioctl TIOCSCTTY");
+}
+
 static int is_pipe_or_socket(int fd)
 {
 	struct stat st;
@@ -71,11 +77,13 @@ void step_groups(const struct step_groups *s)
 	must(sys2(__NR_setgroups, s->ids.count, groups), "setgroups");
 }
 
+/* A change of ids makes the process what fs.suid_dumpable says, which may be dumpable (proc_sys_fs(5)). */
 void step_user(const struct step_user *s)
 {
 	must(sys2(__NR_prctl, PR_SET_KEEPCAPS, 1), "prctl PR_SET_KEEPCAPS");
 	must(sys3(__NR_setresgid, s->gid, s->gid, s->gid), "setresgid");
 	must(sys3(__NR_setresuid, s->uid, s->uid, s->uid), "setresuid");
+	sys2(__NR_prctl, PR_SET_DUMPABLE, 0);
 	must(sys2(__NR_prctl, PR_SET_KEEPCAPS, 0), "prctl PR_SET_KEEPCAPS");
 }
 

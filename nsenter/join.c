@@ -46,6 +46,11 @@ void step_memory_policy(const struct step_memory_policy *s)
 	must(sys3(__NR_set_mempolicy, s->mode, nodes, (uint64_t)s->nodes.count * 64 + 1), "set_mempolicy");
 }
 
+void step_set_affinity(const struct step_set_affinity *s)
+{
+	must(sys3(__NR_sched_setaffinity, 0, s->cpus.count * 8ul, list_at(s->cpus)), "sched_setaffinity");
+}
+
 void step_enter_directory(const struct step_enter_directory *s)
 {
 	must(sys1(__NR_fchdir, s->fd), "fchdir");
@@ -83,7 +88,8 @@ void step_fork(const struct step_fork *s)
 	struct clone_args args = { .flags = CLONE_PARENT };
 	long pid;
 
-	(void)s;
+	if (s->flags & FORK_READY)
+		close_registers();
 	pid = must(sys2(__NR_clone3, &args, sizeof args), "clone3");
 	if (pid > 0) {
 		send_message(MESSAGE_FORKED, (int32_t)pid, -1);
@@ -91,6 +97,8 @@ void step_fork(const struct step_fork *s)
 	}
 	die_with_parent();
 	wait_go();
+	if (s->flags & FORK_READY)
+		sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
 }
 
 void step_become_root(const struct step_become_root *s)

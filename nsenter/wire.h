@@ -50,6 +50,7 @@ enum op {
 	OP_JOIN_CGROUP,
 	OP_RESET_AFFINITY,
 	OP_MEMORY_POLICY,
+	OP_SET_AFFINITY,
 	OP_ENTER_DIRECTORY,
 	OP_JOIN_NAMESPACE,
 	OP_UNSHARE,
@@ -86,6 +87,7 @@ enum op {
 	OP_CONSOLE,
 	/* identity.c: who the user's process is */
 	OP_NEW_SESSION,
+	OP_TAKE_TERMINAL,
 	OP_OWN_STDIO,
 	OP_PERSONALITY,
 	OP_BOUNDING,
@@ -119,10 +121,14 @@ struct step_reset_affinity { struct step_head head; };
 /* set_mempolicy; mode has the mode and the flags, nodes are words of a mask. */
 struct step_memory_policy { struct step_head head; struct list nodes; __u32 mode; __u32 pad; };
 
+/* sched_setaffinity; cpus: words of a mask, CPU 0 is the lowest bit of the first. */
+struct step_set_affinity { struct step_head head; struct list cpus; };
+
 /* fchdir: the current directory follows the process into a copied mount namespace, a descriptor does not. */
 struct step_enter_directory { struct step_head head; __s32 fd; __u32 pad; };
 
-/* setns; type is the CLONE_NEW* constant that the namespace must have. */
+/* setns; type is the CLONE_NEW* constant that the namespace must have. With the pidfd of a process, type is one or more
+ * of them: those namespaces of the process are entered in one go. */
 struct step_join_namespace { struct step_head head; __s32 fd; __u32 type; };
 
 /* unshare; flags are CLONE_NEW* constants. */
@@ -131,9 +137,10 @@ struct step_unshare { struct step_head head; __u32 flags; __u32 pad; };
 /* Sends the message (enum message_type) and waits for MESSAGE_GO. */
 struct step_sync { struct step_head head; __u32 message; __u32 pad; };
 
+#define FORK_READY 1u /* the answer to MESSAGE_FORKED is that to MESSAGE_READY */
 /* clone(CLONE_PARENT): the child goes on with the plan as the first process of the new namespaces, once the host side
  * has answered its parent's MESSAGE_FORKED. */
-struct step_fork { struct step_head head; };
+struct step_fork { struct step_head head; __u32 flags; __u32 pad; };
 
 /* Takes uid and gid 0 of the user namespace that was just entered. */
 struct step_become_root { struct step_head head; };
@@ -223,11 +230,14 @@ struct step_open_proc { struct step_head head; };
 /* Writes value to sys/path of our own procfs. */
 struct step_sysctl { struct step_head head; text path; text value; };
 
-/* Opens a terminal of the container's devpts, sends its master (DESCRIPTOR_CONSOLE), makes it stdio and the
- * controlling terminal, and attaches it at /dev/console. */
-struct step_console { struct step_head head; __u32 uid; __u32 rows; __u32 columns; __u32 pad; };
+#define CONSOLE_ATTACH 1u /* it is /dev/console */
+/* Opens a terminal of the container's devpts, sends its master (DESCRIPTOR_CONSOLE), and makes it stdio. */
+struct step_console { struct step_head head; __u32 uid; __u32 rows; __u32 columns; __u32 flags; };
 
 struct step_new_session { struct step_head head; };
+
+/* The terminal that is descriptor 0 controls the session. */
+struct step_take_terminal { struct step_head head; };
 
 /* fchown of those of 0 to 2 that are pipes or sockets, so that the user can open /dev/stdout again. */
 struct step_own_stdio { struct step_head head; __u32 uid; __u32 pad; };
@@ -284,6 +294,7 @@ enum message_type {
 	MESSAGE_TIME_OFFSETS, /* a time namespace was made: write its offsets */
 	MESSAGE_FORKED,       /* value: the process that goes on with the plan */
 	MESSAGE_NET_DEVICES,  /* the network namespace is there: move devices to it */
+	MESSAGE_LIMITS,       /* exec: set resource limits while the process has rt's user id */
 	MESSAGE_HOOKS,        /* namespaces and mounts are there, the old root can still be seen */
 	MESSAGE_DESCRIPTOR,   /* value: enum descriptor_kind; one descriptor by SCM_RIGHTS, or none */
 	MESSAGE_READY,        /* everything that create does is done */

@@ -21,6 +21,8 @@ const (
 	CloneFromStaging = C.CLONE_FROM_STAGING
 	RootfsStaged     = C.ROOTFS_STAGED
 	ChrootMove       = C.CHROOT_MOVE
+	ConsoleAttach    = C.CONSOLE_ATTACH
+	ForkReady        = C.FORK_READY
 	NodeNoSymlinks   = C.NODE_NO_SYMLINKS
 	SymlinkReplace   = C.SYMLINK_REPLACE
 	ChdirDeniedLater = C.CHDIR_DENIED_LATER
@@ -36,6 +38,7 @@ const (
 	OpJoinCgroup       = C.OP_JOIN_CGROUP
 	OpResetAffinity    = C.OP_RESET_AFFINITY
 	OpMemoryPolicy     = C.OP_MEMORY_POLICY
+	OpSetAffinity      = C.OP_SET_AFFINITY
 	OpEnterDirectory   = C.OP_ENTER_DIRECTORY
 	OpJoinNamespace    = C.OP_JOIN_NAMESPACE
 	OpUnshare          = C.OP_UNSHARE
@@ -69,6 +72,7 @@ const (
 	OpSysctl           = C.OP_SYSCTL
 	OpConsole          = C.OP_CONSOLE
 	OpNewSession       = C.OP_NEW_SESSION
+	OpTakeTerminal     = C.OP_TAKE_TERMINAL
 	OpOwnStdio         = C.OP_OWN_STDIO
 	OpPersonality      = C.OP_PERSONALITY
 	OpBounding         = C.OP_BOUNDING
@@ -96,6 +100,7 @@ const (
 	MessageTimeOffsets = C.MESSAGE_TIME_OFFSETS
 	MessageForked      = C.MESSAGE_FORKED
 	MessageNetDevices  = C.MESSAGE_NET_DEVICES
+	MessageLimits      = C.MESSAGE_LIMITS
 	MessageHooks       = C.MESSAGE_HOOKS
 	MessageDescriptor  = C.MESSAGE_DESCRIPTOR
 	MessageReady       = C.MESSAGE_READY
@@ -119,6 +124,7 @@ type (
 	StepJoinCgroup       C.struct_step_join_cgroup
 	StepResetAffinity    C.struct_step_reset_affinity
 	StepMemoryPolicy     C.struct_step_memory_policy
+	StepSetAffinity      C.struct_step_set_affinity
 	StepEnterDirectory   C.struct_step_enter_directory
 	StepJoinNamespace    C.struct_step_join_namespace
 	StepUnshare          C.struct_step_unshare
@@ -152,6 +158,7 @@ type (
 	StepSysctl           C.struct_step_sysctl
 	StepConsole          C.struct_step_console
 	StepNewSession       C.struct_step_new_session
+	StepTakeTerminal     C.struct_step_take_terminal
 	StepOwnStdio         C.struct_step_own_stdio
 	StepPersonality      C.struct_step_personality
 	StepBounding         C.struct_step_bounding

@@ -15,6 +15,8 @@ const (
 	CloneFromStaging = 0x4
 	RootfsStaged     = 0x2
 	ChrootMove       = 0x1
+	ConsoleAttach    = 0x1
+	ForkReady        = 0x1
 	NodeNoSymlinks   = 0x1
 	SymlinkReplace   = 0x1
 	ChdirDeniedLater = 0x1
@@ -29,57 +31,59 @@ const (
 	OpJoinCgroup       = 0x2
 	OpResetAffinity    = 0x3
 	OpMemoryPolicy     = 0x4
-	OpEnterDirectory   = 0x5
-	OpJoinNamespace    = 0x6
-	OpUnshare          = 0x7
-	OpSync             = 0x8
-	OpFork             = 0x9
-	OpBecomeRoot       = 0xa
-	OpHostName         = 0xb
-	OpDomainName       = 0xc
-	OpLoopbackUp       = 0xd
-	OpRootPropagation  = 0xe
-	OpStageMounts      = 0xf
-	OpRootfs           = 0x10
-	OpNewMount         = 0x11
-	OpTakeTree         = 0x12
-	OpCloneTree        = 0x13
-	OpMapTree          = 0x14
-	OpAttributes       = 0x15
-	OpCopyUp           = 0x16
-	OpHeldReadonly     = 0x18
-	OpAttach           = 0x17
-	OpPathAttributes   = 0x19
-	OpReadonlyPath     = 0x1a
-	OpMaskSource       = 0x1b
-	OpMaskPath         = 0x1c
-	OpUnmount          = 0x1d
-	OpPivot            = 0x1e
-	OpChroot           = 0x1f
-	OpMakeNode         = 0x20
-	OpSymlink          = 0x21
-	OpOpenProc         = 0x22
-	OpSysctl           = 0x23
-	OpConsole          = 0x24
-	OpNewSession       = 0x25
-	OpOwnStdio         = 0x26
-	OpPersonality      = 0x27
-	OpBounding         = 0x28
-	OpGroups           = 0x29
-	OpUser             = 0x2a
-	OpCapabilities     = 0x2b
-	OpAmbient          = 0x2c
-	OpCloseDescriptors = 0x2e
-	OpUmask            = 0x2d
-	OpNoNewPrivileges  = 0x2f
-	OpSeccomp          = 0x30
-	OpMakeDirectory    = 0x31
-	OpChangeDirectory  = 0x32
-	OpHome             = 0x33
-	OpFindProgram      = 0x34
-	OpWaitStart        = 0x35
-	OpExecute          = 0x36
-	OpCount            = 0x37
+	OpSetAffinity      = 0x5
+	OpEnterDirectory   = 0x6
+	OpJoinNamespace    = 0x7
+	OpUnshare          = 0x8
+	OpSync             = 0x9
+	OpFork             = 0xa
+	OpBecomeRoot       = 0xb
+	OpHostName         = 0xc
+	OpDomainName       = 0xd
+	OpLoopbackUp       = 0xe
+	OpRootPropagation  = 0xf
+	OpStageMounts      = 0x10
+	OpRootfs           = 0x11
+	OpNewMount         = 0x12
+	OpTakeTree         = 0x13
+	OpCloneTree        = 0x14
+	OpMapTree          = 0x15
+	OpAttributes       = 0x16
+	OpCopyUp           = 0x17
+	OpHeldReadonly     = 0x19
+	OpAttach           = 0x18
+	OpPathAttributes   = 0x1a
+	OpReadonlyPath     = 0x1b
+	OpMaskSource       = 0x1c
+	OpMaskPath         = 0x1d
+	OpUnmount          = 0x1e
+	OpPivot            = 0x1f
+	OpChroot           = 0x20
+	OpMakeNode         = 0x21
+	OpSymlink          = 0x22
+	OpOpenProc         = 0x23
+	OpSysctl           = 0x24
+	OpConsole          = 0x25
+	OpNewSession       = 0x26
+	OpTakeTerminal     = 0x27
+	OpOwnStdio         = 0x28
+	OpPersonality      = 0x29
+	OpBounding         = 0x2a
+	OpGroups           = 0x2b
+	OpUser             = 0x2c
+	OpCapabilities     = 0x2d
+	OpAmbient          = 0x2e
+	OpCloseDescriptors = 0x30
+	OpUmask            = 0x2f
+	OpNoNewPrivileges  = 0x31
+	OpSeccomp          = 0x32
+	OpMakeDirectory    = 0x33
+	OpChangeDirectory  = 0x34
+	OpHome             = 0x35
+	OpFindProgram      = 0x36
+	OpWaitStart        = 0x37
+	OpExecute          = 0x38
+	OpCount            = 0x39
 )
 
 const (
@@ -88,11 +92,12 @@ const (
 	MessageTimeOffsets = 0x2
 	MessageForked      = 0x3
 	MessageNetDevices  = 0x4
-	MessageHooks       = 0x5
-	MessageDescriptor  = 0x6
-	MessageReady       = 0x7
-	MessageError       = 0x8
-	MessageGo          = 0x9
+	MessageLimits      = 0x5
+	MessageHooks       = 0x6
+	MessageDescriptor  = 0x7
+	MessageReady       = 0x8
+	MessageError       = 0x9
+	MessageGo          = 0xa
 )
 
 const (
@@ -138,6 +143,10 @@ type (
 		Mode  uint32
 		Pad   uint32
 	}
+	StepSetAffinity struct {
+		Head StepHead
+		Cpus List
+	}
 	StepEnterDirectory struct {
 		Head StepHead
 		Fd   int32
@@ -159,7 +168,9 @@ type (
 		Pad     uint32
 	}
 	StepFork struct {
-		Head StepHead
+		Head  StepHead
+		Flags uint32
+		Pad   uint32
 	}
 	StepBecomeRoot struct {
 		Head StepHead
@@ -301,9 +312,12 @@ type (
 		Uid     uint32
 		Rows    uint32
 		Columns uint32
-		Pad     uint32
+		Flags   uint32
 	}
 	StepNewSession struct {
+		Head StepHead
+	}
+	StepTakeTerminal struct {
 		Head StepHead
 	}
 	StepOwnStdio struct {

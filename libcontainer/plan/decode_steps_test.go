@@ -20,6 +20,8 @@ func (d *decoder) join(op uint32, raw []byte) Step {
 	case nsenter.OpMemoryPolicy:
 		s := exactly[nsenter.StepMemoryPolicy](raw)
 		return MemoryPolicy{s.Mode, d.list(s.Nodes)}
+	case nsenter.OpSetAffinity:
+		return SetAffinity{d.list(exactly[nsenter.StepSetAffinity](raw).Cpus)}
 	case nsenter.OpEnterDirectory:
 		return EnterDirectory{d.slot(exactly[nsenter.StepEnterDirectory](raw).Fd)}
 	case nsenter.OpJoinNamespace:
@@ -30,7 +32,7 @@ func (d *decoder) join(op uint32, raw []byte) Step {
 	case nsenter.OpSync:
 		return Sync{exactly[nsenter.StepSync](raw).Message}
 	case nsenter.OpFork:
-		return Fork{}
+		return Fork{exactly[nsenter.StepFork](raw).Flags&nsenter.ForkReady != 0}
 	case nsenter.OpBecomeRoot:
 		return BecomeRoot{}
 	case nsenter.OpHostName:
@@ -108,9 +110,11 @@ func (d *decoder) process(op uint32, raw []byte) Step {
 		return Sysctl{d.text(s.Path), d.text(s.Value)}
 	case nsenter.OpConsole:
 		s := exactly[nsenter.StepConsole](raw)
-		return Console{s.Uid, s.Rows, s.Columns}
+		return Console{s.Uid, s.Rows, s.Columns, s.Flags&nsenter.ConsoleAttach != 0}
 	case nsenter.OpNewSession:
 		return NewSession{}
+	case nsenter.OpTakeTerminal:
+		return TakeTerminal{}
 	case nsenter.OpOwnStdio:
 		return OwnStdio{exactly[nsenter.StepOwnStdio](raw).Uid}
 	case nsenter.OpPersonality:

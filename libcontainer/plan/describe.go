@@ -61,6 +61,8 @@ func describeFile(f *File) string {
 		what = "tasks " + strconv.Itoa(f.Index)
 	case FileFifo:
 		what = "exec.fifo"
+	case FileInit:
+		what = "pidfd of init"
 	case FileResult:
 		what = "exec.result"
 	default:
@@ -186,6 +188,8 @@ func messageName(v uint64) string {
 		return "time-offsets"
 	case nsenter.MessageNetDevices:
 		return "net-devices"
+	case nsenter.MessageLimits:
+		return "limits"
 	case nsenter.MessageHooks:
 		return "hooks"
 	case nsenter.MessageReady:

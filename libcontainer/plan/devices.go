@@ -142,17 +142,20 @@ func (b *builder) addDeviceLinks() {
 	}
 }
 
-// console opens the terminal in the container and makes it stdio.
+// console opens the terminal in the container and makes it stdio. /dev/console is that of the container's own process.
 func console(b *builder) error {
 	p := b.spec.Process
 	if p == nil || !p.Terminal {
 		return nil
 	}
 	b.member = "process.terminal"
-	step := Console{UID: p.User.UID}
+	step := Console{UID: p.User.UID, Attach: !b.enters()}
 	if p.ConsoleSize != nil {
 		step.Rows, step.Columns = uint32(p.ConsoleSize.Height), uint32(p.ConsoleSize.Width)
 	}
 	b.add(step)
+	if !b.enters() {
+		b.add(TakeTerminal{})
+	}
 	return nil
 }

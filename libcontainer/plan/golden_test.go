@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -25,6 +26,7 @@ type golden struct {
 	host   func(*Host)
 	edit   func(*specs.Spec)
 	hook   *HookPlace // not the container, but its first createContainer hook, at this place
+	exec   *Entered   // not the container, but its process once more
 }
 
 func goldens() []golden {
@@ -60,8 +62,27 @@ func goldens() []golden {
 			h.Capabilities &^= 1 << 25 // CAP_SYS_TIME
 		}},
 		{name: "no-process", config: "no-process", host: cgroupV2},
+		{name: "exec", config: "exec", exec: &Entered{4711, allNamespaces}, host: func(h *Host) {
+			cgroupV1(h)
+			h.PreserveFDs = 1
+		}},
+		{name: "exec-without-resource", config: "exec", exec: &Entered{4711, hostUsers}, host: func(h *Host) {
+			h.Capabilities &^= 1 << unix.CAP_SYS_RESOURCE
+		}},
+		{name: "exec-filter", config: "identity", exec: &Entered{4711, hostUsers}, host: withFilter},
+		{name: "exec-privileged-filter", config: "terminal", exec: &Entered{4711, hostUsers}, host: withFilter},
+		{name: "exec-terminal", config: "terminal", exec: &Entered{4711, hostUsers}},
+		{name: "exec-shared", config: "host-mounts", exec: &Entered{4711, 0}, host: func(h *Host) { h.NoNewKeyring = true }},
+		{name: "exec-privileged-filter-shared", config: "host-mounts", exec: &Entered{4711, 0}, host: withFilter},
+		{name: "exec-joined", config: "joined", exec: &Entered{4711, allNamespaces}},
 	}
 }
+
+// Namespaces that a container has besides those of its caller.
+const (
+	hostUsers     = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET
+	allNamespaces = hostUsers | unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
+)
 
 func cgroupV1(h *Host) {
 	h.TaskFiles = 2
@@ -104,9 +125,15 @@ func (g *golden) plan(t testing.TB) *Plan {
 	if g.edit != nil {
 		g.edit(s)
 	}
-	p, err := Create(s, h)
-	if g.hook != nil {
+	var p *Plan
+	var err error
+	switch {
+	case g.hook != nil:
 		p, err = Hook(s, h, &s.Hooks.CreateContainer[0], *g.hook, 4711)
+	case g.exec != nil:
+		p, err = Exec(s, h, *g.exec)
+	default:
+		p, err = Create(s, h)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func concernName(c concern) string {
 }
 
 // emittedSteps are the steps that each concern has in any golden plan, in the order of wire.h.
-func emittedSteps(t *testing.T) map[string]string {
+func emittedSteps(t *testing.T, exec bool) map[string]string {
 	t.Helper()
 	emitted := make(map[string]map[string]bool)
 	note := func(concern string, entries []Entry) {
@@ -50,47 +50,66 @@ func emittedSteps(t *testing.T) map[string]string {
 			emitted[concern][Name(entries[i].Step)] = true
 		}
 	}
+	order := slices.Concat(createOrder, startOrder)
+	if exec {
+		order = execOrder
+	}
 	for _, g := range goldens() {
+		if (g.exec != nil) != exec {
+			continue
+		}
 		s, h := readConfig(t, g.config), testHost()
 		if g.host != nil {
 			g.host(&h)
 		}
-		b := &builder{spec: s, host: h, plan: &Plan{}}
-		for _, c := range slices.Concat(createOrder, startOrder) {
+		b := &builder{spec: s, host: h, entered: g.exec, plan: &Plan{}}
+		for _, c := range order {
 			before := len(b.plan.Steps)
 			if err := b.emit([]concern{c}); err != nil {
 				t.Fatal(err)
 			}
 			note(concernName(c), b.plan.Steps[before:])
 		}
+		if exec {
+			continue
+		}
 		before := len(b.plan.Steps)
 		at := b.stagingAt
 		b.insertStaging()
 		note("staging", b.plan.Steps[at:at+len(b.plan.Steps)-before])
 	}
-	order := make(map[string]int)
+	place := make(map[string]int)
 	for i, s := range allSteps() {
-		order[Name(s)] = i
+		place[Name(s)] = i
 	}
 	text := make(map[string]string)
 	for concern, names := range emitted {
-		text[concern] = strings.Join(slices.SortedFunc(maps.Keys(names), func(a, b string) int { return order[a] - order[b] }), ", ")
+		text[concern] = strings.Join(slices.SortedFunc(maps.Keys(names), func(a, b string) int { return place[a] - place[b] }), ", ")
 	}
 	return text
 }
 
-// TestLifecycleIsDocumented keeps the tables of docs/lifecycle.md what the planner does.
+// TestLifecycleIsDocumented keeps the tables of docs/lifecycle.md what the planner does: those of create and of the time
+// after the start, then that of exec.
 func TestLifecycleIsDocumented(t *testing.T) {
 	t.Parallel()
-	steps, rows := emittedSteps(t), documentedRows(t)
-	concerns := slices.Concat(createOrder, startOrder)
-	for i, c := range concerns {
-		want := lifecycleRow{concernName(c), steps[concernName(c)]}
-		if i >= len(rows) || rows[i] != want {
-			t.Fatalf("docs/lifecycle.md: row %d must be\n| `%s` | `%s` | ... |\nand the rows are\n%q", i, want.concern, strings.ReplaceAll(want.steps, ", ", "`, `"), rows)
+	var want []lifecycleRow
+	for _, exec := range []bool{false, true} {
+		steps, order := emittedSteps(t, exec), slices.Concat(createOrder, startOrder)
+		if exec {
+			order = execOrder
+		}
+		for _, c := range order {
+			want = append(want, lifecycleRow{concernName(c), steps[concernName(c)]})
 		}
 	}
-	if len(rows) != len(concerns) {
-		t.Errorf("docs/lifecycle.md has %d rows, there are %d concerns", len(rows), len(concerns))
+	rows := documentedRows(t)
+	for i, w := range want {
+		if i >= len(rows) || rows[i] != w {
+			t.Fatalf("docs/lifecycle.md: row %d must be\n| `%s` | `%s` | ... |\nand the rows are\n%q", i, w.concern, strings.ReplaceAll(w.steps, ", ", "`, `"), rows)
+		}
+	}
+	if len(rows) != len(want) {
+		t.Errorf("docs/lifecycle.md has %d rows, there are %d concerns", len(rows), len(want))
 	}
 }

@@ -41,6 +41,7 @@ const (
 	FileTasks                     // the Index-th `tasks` file of the control group
 	FileFifo                      // exec.fifo
 	FileResult                    // exec.result
+	FileInit                      // pidfd of the container's first process
 )
 
 // File is something that the host side opens for the stage.
@@ -178,6 +179,8 @@ type builder struct {
 	host   Host
 	plan   *Plan
 	member string // of the config that the steps being added come from
+
+	entered *Entered // the container that exists and is entered; nil while one is made
 
 	stagingAt int    // index of the step before which the mounts are staged
 	staged    []Slot // trees that are staged, each under its index

@@ -21,6 +21,7 @@ type (
 	SessionKeyring struct{ Name string }
 	JoinCgroup     struct{ Tasks Slot }
 	ResetAffinity  struct{}
+	SetAffinity    struct{ CPUs []uint64 }
 	MemoryPolicy   struct {
 		Mode  uint32   // with flags
 		Nodes []uint64 // mask
@@ -32,7 +33,7 @@ type (
 	}
 	Unshare    struct{ Flags uint32 }
 	Sync       struct{ Message uint32 }
-	Fork       struct{}
+	Fork       struct{ Ready bool }
 	BecomeRoot struct{}
 	HostName   struct{ Name string }
 	DomainName struct{ Name string }
@@ -93,9 +94,13 @@ type (
 	}
 	OpenProc struct{}
 	Sysctl   struct{ Path, Value string }
-	Console  struct{ UID, Rows, Columns uint32 }
+	Console  struct {
+		UID, Rows, Columns uint32
+		Attach             bool
+	}
 
 	NewSession   struct{}
+	TakeTerminal struct{}
 	OwnStdio     struct{ UID uint32 }
 	Personality  struct{ Persona uint64 }
 	Bounding     struct{ Keep uint64 }
@@ -153,6 +158,10 @@ func (s MemoryPolicy) encode(e *encoder) {
 	put(e, nsenter.OpMemoryPolicy, &nsenter.StepMemoryPolicy{Nodes: e.list(s.Nodes), Mode: s.Mode})
 }
 
+func (s SetAffinity) encode(e *encoder) {
+	put(e, nsenter.OpSetAffinity, &nsenter.StepSetAffinity{Cpus: e.list(s.CPUs)})
+}
+
 func (s EnterDirectory) encode(e *encoder) {
 	put(e, nsenter.OpEnterDirectory, &nsenter.StepEnterDirectory{Fd: e.fd(s.Directory)})
 }
@@ -169,7 +178,10 @@ func (s Sync) encode(e *encoder) {
 	put(e, nsenter.OpSync, &nsenter.StepSync{Message: s.Message})
 }
 
-func (Fork) encode(e *encoder)       { put(e, nsenter.OpFork, &nsenter.StepFork{}) }
+func (s Fork) encode(e *encoder) {
+	put(e, nsenter.OpFork, &nsenter.StepFork{Flags: nsenter.ForkReady * number(s.Ready)})
+}
+
 func (BecomeRoot) encode(e *encoder) { put(e, nsenter.OpBecomeRoot, &nsenter.StepBecomeRoot{}) }
 
 func (s HostName) encode(e *encoder) {

@@ -22,10 +22,13 @@ func (s Sysctl) encode(e *encoder) {
 }
 
 func (s Console) encode(e *encoder) {
-	put(e, nsenter.OpConsole, &nsenter.StepConsole{Uid: s.UID, Rows: s.Rows, Columns: s.Columns})
+	put(e, nsenter.OpConsole, &nsenter.StepConsole{
+		Uid: s.UID, Rows: s.Rows, Columns: s.Columns, Flags: nsenter.ConsoleAttach * number(s.Attach),
+	})
 }
 
-func (NewSession) encode(e *encoder) { put(e, nsenter.OpNewSession, &nsenter.StepNewSession{}) }
+func (NewSession) encode(e *encoder)   { put(e, nsenter.OpNewSession, &nsenter.StepNewSession{}) }
+func (TakeTerminal) encode(e *encoder) { put(e, nsenter.OpTakeTerminal, &nsenter.StepTakeTerminal{}) }
 
 func (s OwnStdio) encode(e *encoder) {
 	put(e, nsenter.OpOwnStdio, &nsenter.StepOwnStdio{Uid: s.UID})

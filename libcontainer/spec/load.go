@@ -25,28 +25,38 @@ import (
 // order mark is skipped. The result always has a Linux section, empty if the file has none. Errors
 // give line and column, both from 1, the column in characters.
 func Load(data []byte) (*specs.Spec, error) {
-	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return nil, errors.New("the file is UTF-16 (save it as UTF-8)")
-	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, errors.New("the file is empty (rt spec writes a default one)")
-	}
 	var d document
-	if !lazyjson.Decode(data, &d) {
-		d = document{}
-		if err := json.Unmarshal(data, &d); err != nil {
-			return nil, explain(data, err)
-		}
-		if !utf8.Valid(data) {
-			i := invalidUTF8(data)
-			return nil, fmt.Errorf("%s: byte %#02x is not UTF-8", position(data, i), data[i])
-		}
+	if err := decode(data, &d); err != nil {
+		return nil, err
 	}
 	if d.Linux == nil {
 		d.Linux = new(specs.Linux)
 	}
 	return d.spec(), nil
+}
+
+// decode decodes the text of a file into a structure, or says what is wrong with it, and where.
+func decode[T any](data []byte, into *T) error {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return errors.New("the file is UTF-16 (save it as UTF-8)")
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if len(bytes.TrimSpace(data)) == 0 {
+		return errors.New("the file is empty (rt spec writes a default one)")
+	}
+	if lazyjson.Decode(data, into) {
+		return nil
+	}
+	var empty T
+	*into = empty
+	if err := json.Unmarshal(data, into); err != nil {
+		return explain(data, err)
+	}
+	if !utf8.Valid(data) {
+		i := invalidUTF8(data)
+		return fmt.Errorf("%s: byte %#02x is not UTF-8", position(data, i), data[i])
+	}
+	return nil
 }
 
 // document has the members of specs.Spec that concern Linux.

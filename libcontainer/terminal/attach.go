@@ -134,14 +134,14 @@ func (a *Attach) prepare() error {
 			return fmt.Errorf("attach terminal: set raw mode of standard input: %w", err)
 		}
 	}
-	if direct {
-		return nil
-	}
 	mode, err := unix.IoctlGetTermios(a.masterFD, unix.TCGETS)
 	if err != nil {
 		return fmt.Errorf("attach terminal: TCGETS of the pseudo-terminal: %w", err)
 	}
-	mode.Oflag &^= unix.ONLCR
+	if hasONLCR := mode.Oflag&unix.ONLCR != 0; hasONLCR == direct { // the stage has switched it off
+		return nil
+	}
+	mode.Oflag ^= unix.ONLCR
 	if err := unix.IoctlSetTermios(a.masterFD, unix.TCSETS, mode); err != nil {
 		return fmt.Errorf("attach terminal: TCSETS of the pseudo-terminal: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/plan"
 )
@@ -32,20 +33,30 @@ func writeSeeds(top, dir string) ([]string, error) {
 	}
 	var seeds []string
 	for _, config := range configs {
-		seed, err := newSeed(config)
-		if err != nil {
-			return nil, fmt.Errorf("make seed of %q: %w", config, err)
+		name := strings.TrimSuffix(filepath.Base(config), ".json")
+		for _, exec := range []bool{false, true} {
+			if name == "no-process" && exec {
+				continue
+			}
+			seed, err := newSeed(config, exec)
+			if err != nil {
+				return nil, fmt.Errorf("make seed of %q: %w", config, err)
+			}
+			file := filepath.Join(dir, name)
+			if exec {
+				file += "-exec"
+			}
+			if err := os.WriteFile(file, seed, 0o644); err != nil {
+				return nil, fmt.Errorf("write seed: %w", err)
+			}
+			seeds = append(seeds, file)
 		}
-		file := filepath.Join(dir, strings.TrimSuffix(filepath.Base(config), ".json"))
-		if err := os.WriteFile(file, seed, 0o644); err != nil {
-			return nil, fmt.Errorf("write seed: %w", err)
-		}
-		seeds = append(seeds, file)
 	}
 	return seeds, nil
 }
 
-func newSeed(config string) ([]byte, error) {
+// newSeed makes the plan of a container, or of an exec of its process once more.
+func newSeed(config string, exec bool) ([]byte, error) {
 	data, err := os.ReadFile(config)
 	if err != nil {
 		return nil, err
@@ -54,12 +65,16 @@ func newSeed(config string) ([]byte, error) {
 	if err := json.Unmarshal(data, s); err != nil {
 		return nil, err
 	}
-	p, err := plan.Create(s, plan.Host{
+	host := plan.Host{
 		ID: "seed", Bundle: "/bundle", Rootfs: "/bundle/rootfs", TaskFiles: 1,
 		CgroupMounts: []plan.CgroupMount{{Name: "cpu,cpuacct", Path: "/sys/fs/cgroup/cpu,cpuacct/seed", Links: []string{"cpu"}}},
 		ProcMounts:   []string{"/proc"}, NoPivot: strings.Contains(config, "hooks"),
 		Filter: &plan.Filter{Program: make([]byte, 64)}, Capabilities: 1<<41 - 1, WaitForStart: true,
-	})
+	}
+	p, err := plan.Create(s, host)
+	if exec {
+		p, err = plan.Exec(s, host, plan.Entered{Init: 7, Join: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUSER})
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,12 @@ func (b *Bundle) Start(t *testing.T) Result {
 	return b.RT(t, "start", b.ID)
 }
 
+// Exec runs `exec` with flags, then the container and the program.
+func (b *Bundle) Exec(t *testing.T, flags []string, program ...string) Result {
+	t.Helper()
+	return b.RT(t, append(append(append([]string{"exec"}, flags...), b.ID), program...)...)
+}
+
 // Kill runs `kill`.
 func (b *Bundle) Kill(t *testing.T, signal ...string) Result {
 	t.Helper()

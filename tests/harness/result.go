@@ -91,7 +91,18 @@ func (r Result) WantStderrIs(t *testing.T, want string) Result {
 // WantOneError demands exit status 1, nothing on stdout, and one line on stderr that contains each text.
 func (r Result) WantOneError(t *testing.T, texts ...string) Result {
 	t.Helper()
-	r.WantExit(t, 1)
+	return r.wantOneError(t, 1, texts)
+}
+
+// WantExecError is WantOneError for exec, whose status is 255.
+func (r Result) WantExecError(t *testing.T, texts ...string) Result {
+	t.Helper()
+	return r.wantOneError(t, 255, texts)
+}
+
+func (r Result) wantOneError(t *testing.T, status int, texts []string) Result {
+	t.Helper()
+	r.WantExit(t, status)
 	r.WantStdoutIs(t, "")
 	r.WantStderr(t, texts...)
 	if lines := strings.Count(strings.TrimSpace(r.Stderr), "\n") + 1; lines != 1 {
