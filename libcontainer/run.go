@@ -69,9 +69,9 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 
 // endsSoon says that the process ends before it is worth to prepare for a long wait, or for signals.
 func (s *stage) endsSoon(signals *terminal.Signals) bool {
-	const looks, milliseconds = 10, 5
-	for range looks {
-		if ended, err := sys.WaitProcess(s.pidFD, milliseconds); err == nil && ended || signals.Waiting() {
+	const first, last = 5, 40 // milliseconds; 75 in all
+	for limit := first; limit <= last; limit *= 2 {
+		if ended, err := sys.WaitProcess(s.pidFD, limit); err == nil && ended || signals.Waiting() {
 			return ended
 		}
 	}

@@ -204,7 +204,7 @@ func (r *runtime) residentBytes(bundle, id string) (float64, error) {
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		return 0, fmt.Errorf("%s run: the program does not come up: %w: %s", r.name, cmd.Wait(), r.lastMessage())
 	}
-	time.Sleep(20 * time.Millisecond) // let it come to rest
+	time.Sleep(300 * time.Millisecond) // let it come to rest
 	resident, readErr := statusBytes(cmd.Process.Pid, "VmRSS:")
 	_, killErr := r.do("kill", id, "KILL")
 	if killErr != nil {

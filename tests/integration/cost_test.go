@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rt-oci/rt/tests/harness"
+)
+
+// What a run costs can be counted, also on a machine that is busy with other things. What the Go runtime does to have
+// its threads wait for each other depends on the machine and does not count.
+func TestRunTakesFewSystemCalls(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("needs strace: the system calls of rt, the stage and the program are counted")
+	}
+	b := harness.NewBundle(t, "true")
+	b.Spec.Process.Args = []string{"/bin/true"}
+	trace := b.Path("trace")
+	b.Wrapper = []string{strace, "-f", "-qq", "-e", "signal=none", "-o", trace}
+	b.Run(t).WantExit(t, 0)
+	waiting := []string{"futex", "nanosleep", "sched_yield", "rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "tgkill", "getpid", "<..."}
+	calls, programs := 0, 0
+	for line := range strings.Lines(harness.ReadFile(t, trace)) {
+		_, call, _ := strings.Cut(line, " ")
+		call = strings.TrimLeft(call, " ")
+		if strings.HasPrefix(call, "execve(") {
+			programs++
+		}
+		if !slices.ContainsFunc(waiting, func(name string) bool { return strings.HasPrefix(call, name) }) {
+			calls++
+		}
+	}
+	t.Logf("%d system calls, %d programs", calls, programs)
+	if programs != 3 {
+		t.Errorf("%d programs are executed, want rt, the stage and the container's", programs)
+	}
+	const most = 1100 // with ten hierarchies of control groups; little more than half with one
+	if calls > most {
+		t.Errorf("%d system calls, more than %d", calls, most)
+	}
+}
