@@ -78,9 +78,13 @@ func TestALimitThatTheMachineCannotHonourIsRefused(t *testing.T) {
 	if harness.HasCgroup1() {
 		add("blkio", "leaf weight", func(r *specs.LinuxResources) { r.BlockIO = &specs.LinuxBlockIO{LeafWeight: pointer(uint16(10))} },
 			"linux.resources.blockIO.leafWeight: open", "blkio.leaf_weight", "the kernel has no such file")
+		reason := []string{"linux.resources.cpu.realtime", "invalid argument", "more than the group above allows"}
+		if !exists("/sys/fs/cgroup/cpu/cpu.rt_runtime_us") {
+			reason = []string{"linux.resources.cpu.realtimePeriod: open", "the kernel has no such file"}
+		}
 		add("cpu", "realtime", func(r *specs.LinuxResources) {
 			r.CPU = &specs.LinuxCPU{RealtimeRuntime: pointer(int64(900001)), RealtimePeriod: pointer(uint64(900001))}
-		}, "linux.resources.cpu.realtime", "invalid argument", "more than the group above allows")
+		}, reason...)
 		add("memory", "unified", func(r *specs.LinuxResources) { r.Unified = map[string]string{"memory.max": "max"} }, "invalid configuration")
 	} else {
 		add("cpu", "realtime", func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{RealtimeRuntime: pointer(int64(1000))} },
