@@ -294,7 +294,7 @@ enum message_type {
 	MESSAGE_TIME_OFFSETS, /* a time namespace was made: write its offsets */
 	MESSAGE_FORKED,       /* value: the process that goes on with the plan */
 	MESSAGE_NET_DEVICES,  /* the network namespace is there: move devices to it */
-	MESSAGE_LIMITS,       /* exec: set resource limits while the process has rt's user id */
+	MESSAGE_LIMITS,       /* exec: set resource limits while the process has rt's ids */
 	MESSAGE_HOOKS,        /* namespaces and mounts are there, the old root can still be seen */
 	MESSAGE_DESCRIPTOR,   /* value: enum descriptor_kind; one descriptor by SCM_RIGHTS, or none */
 	MESSAGE_READY,        /* everything that create does is done */

@@ -42,7 +42,7 @@ var execOrder = []concern{
 	umask,
 	appearForFilter,
 	privilegedSeccomp,
-	limits, // the last that rt sets with its own user id
+	limits, // while the ids are still those of rt
 	user,
 	enterWorkingDirectoryAgain,
 	capabilities,
@@ -126,12 +126,12 @@ func appearForFilter(b *builder) error {
 	return nil
 }
 
-// limits asks for the resource limits while the process still has rt's user id: without CAP_SYS_RESOURCE they can't be
-// set for a process with another one (prlimit(2)). Otherwise they are set when the process appears.
+// limits asks for the resource limits while the process still has rt's ids: without CAP_SYS_RESOURCE they can't be set
+// for a process with others (prlimit(2)). Otherwise they are set when the process appears.
 func limits(b *builder) error {
 	p := b.spec.Process
 	if b.host.Capabilities&(1<<unix.CAP_SYS_RESOURCE) != 0 || b.entered.Join&unix.CLONE_NEWUSER != 0 ||
-		p.User.UID == 0 || len(p.Rlimits) == 0 || b.filterNeedsPrivilege() {
+		p.User.UID == 0 && p.User.GID == 0 || len(p.Rlimits) == 0 || b.filterNeedsPrivilege() {
 		return nil
 	}
 	b.member = "process.rlimits"

@@ -74,6 +74,7 @@ func newStand(scratch string, runtimes []*runtime, o options) (*stand, error) {
 // close removes the state directories.
 func (s *stand) close() {
 	for _, r := range s.runtimes {
+		r.leave()
 		os.RemoveAll(r.state)
 	}
 }
@@ -106,6 +107,9 @@ func (s *stand) works() []work {
 			fmt.Sprintf("%d times run /bin/true, %d at a time", parallelRuns, parallelAtATime), min(o.pairs, parallelPairs), 0, timeMetrics,
 			func(r *runtime, id string) ([]float64, error) { return times(parallel(r, b.ends, id)) },
 		},
+		{"exec /bin/true in a running container", o.pairs, o.warmUp, timeMetrics, func(r *runtime, id string) ([]float64, error) {
+			return times(r.exec(b.stays, id))
+		}},
 		{"memory charged to a created container", min(o.pairs, sizePairs), 1, sizeMetrics, func(r *runtime, id string) ([]float64, error) {
 			return kibibytes(r.createdBytes(b.stays, id))
 		}},
