@@ -36,6 +36,7 @@ func commands() []command {
 		{Command: stateCommand, minArgs: 1, maxArgs: 1},
 		{Command: killCommand, minArgs: 1, maxArgs: 2},
 		{Command: deleteCommand, minArgs: 1, maxArgs: 1},
+		{Command: updateCommand, minArgs: 1, maxArgs: 1},
 		{Command: eventsCommand, minArgs: 1, maxArgs: 1},
 		{Command: pauseCommand, minArgs: 1, maxArgs: 1},
 		{Command: resumeCommand, minArgs: 1, maxArgs: 1},

@@ -98,6 +98,9 @@ func TestBashCompletesCommandsAndArguments(t *testing.T) {
 		{"rt stats -i 1s web1 ", []string{"web1", "web2"}},
 		{"rt events ", []string{"web1", "web2"}},
 		{"rt events --interval ", nil},
+		{"rt update --cpu-idle ", []string{"0", "1"}},
+		{"rt update --memory 5 ", []string{"web1", "web2"}},
+		{"rt update web1 --cpu-q", []string{"--cpu-quota"}},
 		{"rt delete -f ", []string{"web1", "web2"}},
 		{"rt --log-format ", []string{"json", "text"}},
 		{"rt --rootless a", []string{"auto"}},
@@ -126,11 +129,11 @@ func TestOtherShellsKnowTheSameOptions(t *testing.T) {
 		}
 	}
 
-	zsh := regexp.MustCompile(`(?m)(?:^|['{,\s])(--?[a-z][a-z-]*)`)
+	zsh := regexp.MustCompile(`(?m)(?:^|['{,\s])(--?[a-z][a-z0-9-]*)`)
 	if got := found(zsh, zshCompletion, ""); !slices.Equal(got, want) {
 		t.Errorf("zsh: options %q, want %q", got, want)
 	}
-	fish := regexp.MustCompile(`complete -c rt .*-l ([a-z-]+)`)
+	fish := regexp.MustCompile(`complete -c rt .*-l ([a-z0-9-]+)`)
 	if got := found(fish, fishCompletion, "--"); !slices.Equal(got, wantLong) {
 		t.Errorf("fish: options %q, want %q", got, wantLong)
 	}

@@ -43,7 +43,7 @@ func sections(page string) map[string]string {
 var tagged = regexp.MustCompile(`(?m)^\.TP\n\.BR? (-.*)$`)
 
 // mentioned matches an option in running text.
-var mentioned = regexp.MustCompile(`(?:^|[\s,"|(\[])(--?[a-z][a-z-]*)`)
+var mentioned = regexp.MustCompile(`(?:^|[\s,"|(\[])(--?[a-z][a-z0-9-]*)`)
 
 func TestManPagesHaveExactlyTheOptions(t *testing.T) {
 	options := optionsByCommand()

@@ -17,6 +17,11 @@ _rt_options() {
 	delete) echo '--force -f' ;;
 	events) echo '--interval --stats' ;;
 	ps) echo '--format -f' ;;
+	update)
+		echo '--resources -r --memory --memory-reservation --memory-swap --cpu-period --cpu-quota --cpu-burst --cpu-share' \
+			'--cpu-rt-period --cpu-rt-runtime --cpu-idle --cpuset-cpus --cpuset-mems --pids-limit --blkio-weight' \
+			'--l3-cache-schema --mem-bw-schema'
+		;;
 	stats) echo '--all -a --format -f --interval -i --no-stream' ;;
 	list) echo '--format -f --quiet -q' ;;
 	spec) echo '--bundle -b --rootless' ;;
@@ -36,6 +41,9 @@ _rt_value() {
 	list:--format | list:-f | ps:--format | ps:-f) _rt_words 'table json' "$3" ;;
 	*:--preserve-fds | events:--interval | stats:--interval | stats:-i | exec:--cwd | exec:--env | exec:-e | exec:--user | exec:-u | exec:--additional-gids | exec:-g) ;;
 	exec:--cap | exec:-c | exec:--apparmor | exec:--process-label | exec:--cgroup) ;;
+	update:--resources | update:-r) _rt_files -f "$3" ;;
+	update:--cpu-idle) _rt_words '0 1' "$3" ;;
+	update:--*-* | update:--memory) ;;
 	*) return 1 ;;
 	esac
 }
@@ -58,6 +66,7 @@ _rt() {
 		:--root) ((++i < COMP_CWORD)) && root=(--root "${COMP_WORDS[i]}") ;;
 		:--log | :--log-format | :--rootless) ((++i)) ;;
 		ps:--format | ps:-f | *:--bundle | *:-b | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--preserve-fds | events:--interval) ((++i)) ;;
+		update:-r | update:--resources | update:--memory | update:--*-*) ((++i)) ;;
 		stats:--format | stats:-f | stats:--interval | stats:-i) ((++i)) ;;
 		exec:--process | exec:-p | exec:--cwd | exec:--env | exec:-e | exec:--user | exec:-u) ((++i)) ;;
 		exec:--additional-gids | exec:-g | exec:--cap | exec:-c | exec:--apparmor | exec:--process-label | exec:--cgroup) ((++i)) ;;
@@ -75,9 +84,9 @@ _rt() {
 		return
 	fi
 	case $command:$arguments in
-	:* | help:0) _rt_words 'create start run exec state kill delete events pause resume ps stats list spec features version completion help' "$current" ;;
+	:* | help:0) _rt_words 'create start run exec state kill delete events pause resume update ps stats list spec features version completion help' "$current" ;;
 	create:[01] | run:[01]) _rt_files -d "$current" ;;
-	exec:0 | start:0 | state:0 | kill:0 | delete:0 | events:0 | stats:* | pause:0 | resume:0 | ps:0) _rt_words "$(rt "${root[@]}" list --quiet 2>/dev/null)" "$current" ;;
+	exec:0 | start:0 | state:0 | kill:0 | delete:0 | events:0 | stats:* | pause:0 | resume:0 | update:0 | ps:0) _rt_words "$(rt "${root[@]}" list --quiet 2>/dev/null)" "$current" ;;
 	kill:1) _rt_words 'TERM KILL INT HUP QUIT USR1 USR2 STOP CONT WINCH' "$current" ;;
 	completion:0) _rt_words 'bash zsh fish' "$current" ;;
 	esac

@@ -55,6 +55,25 @@ _rt_command() {
 		_arguments $help '--interval[print the counters this often]:duration' \
 			'--stats[print the counters once]' '1:container:_rt_ids' ;;
 	ps) _arguments $help {-f,--format}'[print in this form]:format:(table json)' '1:container:_rt_ids' ;;
+	update)
+		_arguments $help {-r,--resources}'[take the limits from this file]:file:_files' \
+			'--memory[limit memory]:bytes' \
+			'--memory-swap[limit memory and swap together]:bytes' \
+			'--memory-reservation[memory that is not reclaimed]:bytes' \
+			'--cpu-period[period of the quota]:microseconds' \
+			'--cpu-quota[processor time in a period]:microseconds' \
+			'--cpu-burst[quota that may be used later]:microseconds' \
+			'--cpu-share[weight of processor time]:shares' \
+			'--cpu-rt-period[period of real-time processor time]:microseconds' \
+			'--cpu-rt-runtime[real-time processor time in a period]:microseconds' \
+			'--cpu-idle[only processor time that nobody wants]:value' \
+			'--cpuset-cpus[processors to run on]:list' \
+			'--cpuset-mems[memory nodes to allocate from]:list' \
+			'--pids-limit[number of processes and threads]:number' \
+			'--blkio-weight[weight of input and output]:weight' \
+			'--l3-cache-schema[share of the L3 cache]:schema' \
+			'--mem-bw-schema[share of the memory bandwidth]:schema' \
+			'1:container:_rt_ids' ;;
 	stats)
 		_arguments $help {-a,--all}'[also show containers that have stopped]' \
 			{-f,--format}'[print in this form]:format:(table json prom)' \
@@ -87,6 +106,7 @@ _rt() {
 		'events:print counters and out-of-memory events'
 		'pause:stop all processes of a container'
 		'resume:let the processes of a paused container run on'
+		'update:change the limits of a container'
 		'ps:list the processes of a container'
 		'stats:show what containers use'
 		'list:list containers'

@@ -25,6 +25,8 @@ const (
 	configName = "config.json" // the bytes that the bundle's config.json had at create
 	fifoName   = "exec.fifo"   // the stage waits at it; gone after start
 	resultName = "exec.result" // what came of execve: end of file, or a message
+
+	resourcesName = "resources.json" // linux.resources as the last update has left it
 )
 
 // savedState is state.json. Members that monitoring tools read in runc's file have runc's names.
@@ -62,6 +64,9 @@ type savedState struct {
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root
 // the directory may be somebody's data.
 var stateNames = [...]string{stateName, stateName + newSuffix, configName, fifoName, resultName}
+
+// updateNames are those that update adds.
+var updateNames = [...]string{resourcesName, resourcesName + newSuffix}
 
 const newSuffix = ".new" // of a file that is being written
 
@@ -132,7 +137,8 @@ func (c *Container) halfMade() bool {
 		return false
 	}
 	for _, entry := range entries {
-		if !slices.Contains(stateNames[:], entry.Name()) && entry.Name() != notifyName {
+		name := entry.Name()
+		if !slices.Contains(stateNames[:], name) && !slices.Contains(updateNames[:], name) && name != notifyName {
 			return false
 		}
 	}
@@ -141,13 +147,14 @@ func (c *Container) halfMade() bool {
 
 // removeStateDir removes our files and then the directory, which must be empty by then.
 func (c *Container) removeStateDir() error {
-	for _, name := range stateNames {
-		if err := unix.Unlink(c.file(name)); err != nil && err != unix.ENOENT {
-			return fmt.Errorf("remove %q: %w", c.file(name), err)
-		}
+	if err := c.removeFiles(stateNames[:]); err != nil {
+		return err
 	}
 	err := unix.Rmdir(c.dir())
-	if err == unix.ENOTEMPTY {
+	if err == unix.ENOTEMPTY { // what few containers have
+		if err := c.removeFiles(updateNames[:]); err != nil {
+			return err
+		}
 		if err := c.removeNotify(); err != nil {
 			return fmt.Errorf("remove %q: %w", c.file(notifyName), err)
 		}
@@ -155,6 +162,15 @@ func (c *Container) removeStateDir() error {
 	}
 	if err != nil && err != unix.ENOENT {
 		return fmt.Errorf("remove state directory %q: %w", c.dir(), err)
+	}
+	return nil
+}
+
+func (c *Container) removeFiles(names []string) error {
+	for _, name := range names {
+		if err := unix.Unlink(c.file(name)); err != nil && err != unix.ENOENT {
+			return fmt.Errorf("remove %q: %w", c.file(name), err)
+		}
 	}
 	return nil
 }

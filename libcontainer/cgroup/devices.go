@@ -98,15 +98,10 @@ func CheckDeviceRules(rules []specs.LinuxDeviceCgroup) error {
 // v1 has a controller for that; on v2, and in a hybrid without it, a BPF program decides. Without either the
 // protection can't be given, and that is an error.
 func (g *Group) SetDevices(rules []specs.LinuxDeviceCgroup) error {
-	list, err := parseRules(rules)
+	list, err := withDefaults(rules)
 	if err != nil {
 		return err
 	}
-	defaults, err := parseRules(DefaultDeviceRules())
-	if err != nil {
-		return err
-	}
-	list = append(list, defaults...)
 	if m, ok := g.controller("devices"); ok {
 		return setDevicesV1(m.dir, list)
 	}
@@ -114,6 +109,16 @@ func (g *Group) SetDevices(rules []specs.LinuxDeviceCgroup) error {
 		return setDevicesV2(m.dir, list)
 	}
 	return errors.New("filter devices: the host has neither the devices controller of cgroup v1 nor a cgroup v2 hierarchy")
+}
+
+// withDefaults reads the rules of a configuration and adds the default ones.
+func withDefaults(rules []specs.LinuxDeviceCgroup) ([]rule, error) {
+	list, err := parseRules(rules)
+	if err != nil {
+		return nil, err
+	}
+	defaults, err := parseRules(DefaultDeviceRules())
+	return append(list, defaults...), err
 }
 
 func parseRules(rules []specs.LinuxDeviceCgroup) ([]rule, error) {

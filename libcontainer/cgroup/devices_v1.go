@@ -63,7 +63,16 @@ type v1List struct {
 // "deny c 1:11" after "allow c 1:*" can't be expressed at all: ignoring it would open what the configuration closes,
 // so that is an error.
 func v1Writes(rules []rule) ([]v1Write, error) {
-	l := v1List{writes: []v1Write{{false, "a"}}}
+	l, err := newV1List(rules)
+	if err != nil {
+		return nil, err
+	}
+	return l.writes, nil
+}
+
+// newV1List is the list that the kernel has after those writes.
+func newV1List(rules []rule) (*v1List, error) {
+	l := &v1List{writes: []v1Write{{false, "a"}}}
 	for _, r := range rules {
 		if r.deviceSet == (deviceSet{'a', anyNumber, anyNumber}) && r.access == mayAll {
 			l.reset(r.allow)
@@ -81,7 +90,7 @@ func v1Writes(rules []rule) ([]v1Write, error) {
 			}
 		}
 	}
-	return l.writes, nil
+	return l, nil
 }
 
 func (l *v1List) reset(allow bool) {

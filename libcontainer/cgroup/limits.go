@@ -65,20 +65,32 @@ func controllerOfV2(name string) string {
 //
 // What is written before an error stays: whoever made the group removes it, and whoever changes one says so.
 func (g *Group) Set(r *specs.LinuxResources) error {
-	if r == nil {
-		return nil
-	}
-	if err := CheckResources(r, g.Version()); err != nil {
-		return err
-	}
-	list, err := g.collect(r)
+	list, err := g.prepare(r)
 	if err != nil {
 		return err
 	}
-	if err := g.checkUsage(complete(r).Memory); err != nil {
-		return err
+	return g.put(r, list)
+}
+
+// prepare lists the writes for what r sets, and refuses what can be seen to be wrong before the first.
+func (g *Group) prepare(r *specs.LinuxResources) ([]setting, error) {
+	if r == nil {
+		return nil, nil
 	}
+	if err := CheckResources(r, g.Version()); err != nil {
+		return nil, err
+	}
+	list, err := g.collect(r)
+	if err != nil {
+		return nil, err
+	}
+	return list, g.checkUsage(complete(r).Memory)
+}
+
+// put writes list, of which the keeper hears first.
+func (g *Group) put(r *specs.LinuxResources, list []setting) error {
 	if g.keeper != nil {
+		var err error
 		if list, err = g.keeper.set(g, r, list); err != nil {
 			return err
 		}

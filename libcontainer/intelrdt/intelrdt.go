@@ -185,6 +185,27 @@ func (g *Group) writeSchema(existed bool) error {
 	return g.write(strings.Join(g.config.Schemata, "\n"))
 }
 
+// Change sets new shares in a class that is the container's alone, with one write: all of it or, if the kernel refuses,
+// nothing.
+func (g *Group) Change(r *specs.LinuxIntelRdt) error {
+	if err := Check(r); err != nil {
+		return err
+	}
+	if !g.Owned {
+		return fmt.Errorf("linux.intelRdt: the class of service %q is not the container's alone (write its file schemata by hand)", g.Path)
+	}
+	var lines []string
+	for _, line := range [...]string{r.L3CacheSchema, r.MemBwSchema} {
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if err := g.write(strings.Join(lines, "\n")); err != nil {
+		return fmt.Errorf("linux.intelRdt: %w", err)
+	}
+	return nil
+}
+
 func (g *Group) write(lines string) error {
 	if err := sys.WriteFile(filepath.Join(g.Path, "schemata"), lines+"\n"); err != nil {
 		return fmt.Errorf("%q: %w%s", lines, err, g.kernelWords())
@@ -195,7 +216,7 @@ func (g *Group) write(lines string) error {
 // kernelWords is what the kernel has to say about the last write.
 func (g *Group) kernelWords() string {
 	root := g.Path
-	if g.config.ClosID != "/" {
+	if g.config == nil || g.config.ClosID != "/" {
 		root = filepath.Dir(root)
 	}
 	words, err := os.ReadFile(filepath.Join(root, "info", "last_cmd_status"))

@@ -320,3 +320,30 @@ func TestCheck(t *testing.T) {
 	}
 	must(t, Check(nil))
 }
+
+func TestChangeOfTheSharesOfOwnClasses(t *testing.T) {
+	r := newTree(t)
+	r.class("c1", "")
+	g := Open(filepath.Join(r.root, "c1"), "", true)
+	must(t, g.Change(&specs.LinuxIntelRdt{L3CacheSchema: "L3:0=3", MemBwSchema: "MB:0=50"}))
+	if got := r.read("c1/schemata"); got != "L3:0=3\nMB:0=50\n" { // with one write
+		t.Errorf("schemata: %q", got)
+	}
+	for _, c := range []struct {
+		group  *Group
+		config specs.LinuxIntelRdt
+		want   string
+	}{
+		{g, specs.LinuxIntelRdt{L3CacheSchema: "0=f"}, `linux.intelRdt.l3CacheSchema "0=f"`},
+		{g, specs.LinuxIntelRdt{MemBwSchema: "MB:0=1\nL3:0=1"}, "linux.intelRdt.memBwSchema"},
+		{Open(filepath.Join(r.root, "c1"), "", false), specs.LinuxIntelRdt{MemBwSchema: "MB:0=1"}, "is not the container's alone"},
+		{Open(filepath.Join(r.root, "gone"), "", true), specs.LinuxIntelRdt{MemBwSchema: "MB:0=1"}, "no such file or directory"},
+	} {
+		if err := c.group.Change(&c.config); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want %q", c.config, err, c.want)
+		}
+	}
+	if got := r.read("c1/schemata"); got != "L3:0=3\nMB:0=50\n" {
+		t.Errorf("schemata after refusals: %q", got)
+	}
+}

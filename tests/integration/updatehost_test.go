@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rt-oci/rt/tests/harness"
+)
+
+// A pod's group limits what a container in it may get, and that decides about the order of writes.
+func TestUpdateBelowALimitedGroup(t *testing.T) {
+	t.Parallel()
+	needControllers(t, "cpu")
+	if !harness.HasCgroup1() {
+		t.Skip("needs cgroup v1: v2 accepts any quota, and the group above limits all the same")
+	}
+	parent := "rt-integration-pod-" + itoa(uint64(os.Getpid()))
+	dir := "/sys/fs/cgroup/cpu/" + parent
+	harness.Mkdir(t, dir, 0o755)
+	harness.WriteFile(t, dir+"/cpu.cfs_quota_us", "50000", 0o644)
+	t.Cleanup(func() {
+		for _, d := range slices.Backward(harness.CgroupsOf(parent)) {
+			_ = os.Remove(d)
+		}
+	})
+	b := harness.NewBundle(t, "sleep", "1000")
+	b.Spec.Linux.CgroupsPath = "/" + parent + "/" + b.ID
+	b.Spec.Linux.Resources.CPU = &specs.LinuxCPU{Quota: new(int64(40000)), Period: new(uint64(100000))}
+	b.Run(t, "-d").WantExit(t, 0)
+	update(t, b, "--cpu-quota 60000").WantOneError(t, "linux.resources.cpu.quota: ", "more than the group above allows")
+	if got := strings.TrimSpace(harness.ReadFile(t, dir+"/"+b.ID+"/cpu.cfs_quota_us")); got != "40000" {
+		t.Errorf("after a refused update the quota is %s", got)
+	}
+	update(t, b, "--cpu-period 10000 --cpu-quota 3000").WantExit(t, 0)
+	for name, want := range map[string]string{"cpu.cfs_quota_us": "3000", "cpu.cfs_period_us": "10000"} {
+		if got := strings.TrimSpace(harness.ReadFile(t, dir+"/"+b.ID+"/"+name)); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	b.Delete(t, "--force").WantExit(t, 0)
+}
+
+func TestUpdateOfRealtime(t *testing.T) {
+	t.Parallel()
+	needControllers(t, "cpu")
+	if !exists("/sys/fs/cgroup/cpu/cpu.rt_period_us") {
+		t.Skip("needs cgroup v1 with real-time groups (CONFIG_RT_GROUP_SCHED)")
+	}
+	b := updatable(t, &specs.LinuxResources{})
+	realtime := func(period, runtime string) []control {
+		return []control{{"cpu", "cpu.rt_period_us", "", period, ""}, {"cpu", "cpu.rt_runtime_us", "", runtime, ""}}
+	}
+	updateFrom(t, b, `{"cpu": {"realtimeRuntime": 400000}}`).WantExit(t, 0)
+	runSteps(t, b, []step{
+		{"--cpu-rt-period 900001 --cpu-rt-runtime 600001", realtime("900001", "600001")},
+		{"--cpu-rt-period 10000 --cpu-rt-runtime 3000", realtime("10000", "3000")},
+		{"--cpu-rt-period 900001 --cpu-rt-runtime 600001", realtime("900001", "600001")},
+		{"--cpu-rt-runtime 500000", realtime("900001", "500000")},
+	})
+	update(t, b, "--cpu-rt-period 10000").WantOneError(t, "linux.resources.cpu.realtimeRuntime 500000: want at most cpu.realtimePeriod, 10000")
+	for _, c := range realtime("900001", "500000") {
+		c.check(t, b)
+	}
+}
+
+// v1 refuses a limit below what can't be reclaimed, and v2 does if it is asked to check.
+func TestUpdateOfMemoryBelowItsUse(t *testing.T) {
+	t.Parallel()
+	fill := "dd if=/dev/zero of=/dev/shm/fill bs=1M count=20 2>/dev/null; echo filled; exec sleep 1000"
+	b := updatable(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(64 << 20)), Swap: new(int64(64 << 20))}}, "sh", "-c", fill)
+	b.WaitForOutput(t, "filled")
+	before := values(t, b)
+	document := `{"memory": {"limit": 8388608, "checkBeforeUpdate": true}, "pids": {"limit": 9}}`
+	if harness.HasCgroup1() {
+		updateFrom(t, b, document).WantOneError(t, "linux.resources.memory.limit: ", "bytes are in use")
+	} else {
+		updateFrom(t, b, document).WantOneError(t, "rejecting memory limit")
+		updateFrom(t, b, `{"memory": {"limit": 8388608, "swap": 8388608, "checkBeforeUpdate": true}}`).WantOneError(t, "rejecting memory+swap limit")
+	}
+	if after := values(t, b); !maps.Equal(before, after) {
+		t.Errorf("control files have changed:\n%v\n%v", before, after)
+	}
+	if s := b.State(t).Status; s != "running" {
+		t.Errorf("the container is %s", s)
+	}
+}
+
+func TestUpdateWithoutWriteAccess(t *testing.T) {
+	t.Parallel()
+	b := updatable(t, &specs.LinuxResources{})
+	files := stateFiles(t, b)
+	b.Wrapper = readOnlyGroups
+	update(t, b, "--pids-limit 5").WantOneError(t, "linux.resources.pids.limit: ", "read-only file system")
+	b.Wrapper = nil
+	if after := stateFiles(t, b); !slices.Equal(files, after) {
+		t.Errorf("the state directory has %v, want %v", after, files)
+	}
+}
+
+// The devices that old and new rules allow can be opened all the time (runc#2366).
+func TestUpdateOfDevices(t *testing.T) {
+	t.Parallel()
+	script := `echo up; while [ ! -e /stop ]; do (: <>/dev/null) || echo null denied; done 2>&1; exec sleep 1000`
+	inEachView(t, []string{"sh", "-c", script}, func(t *testing.T, b *harness.Bundle) {
+		b.Spec.Linux.CgroupsPath = "/" + b.ID
+		before := b.Snapshot(t)
+		b.Run(t, "-d").WantExit(t, 0)
+		b.WaitForOutput(t, "up")
+		list := filepath.Join("/sys/fs/cgroup/devices", b.ID, "devices.list")
+		devices := func() string { data, _ := os.ReadFile(list); return string(data) }
+		first := devices()
+		const rules = `{"allow": false, "access": "rwm"}`
+		for range 20 {
+			updateFrom(t, b, `{"devices": [`+rules+`, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]}`).WantExit(t, 0)
+			if first != "" && !strings.Contains(devices(), "c 1:11 r") {
+				t.Fatalf("the new rule is not in the list:\n%s", devices())
+			}
+			update(t, b, "").WantExit(t, 0)
+			updateFrom(t, b, `{"devices": [`+rules+`]}`).WantExit(t, 0)
+			if devices() != first {
+				t.Fatalf("the list is\n%swant\n%s", devices(), first)
+			}
+		}
+		harness.WriteFile(t, b.InRootfs("stop"), "", 0o644)
+		if out := b.Output(t); strings.Contains(out, "denied") {
+			t.Error("/dev/null was denied during an update")
+		}
+		b.Delete(t, "--force").WantExit(t, 0)
+		before.WantSame(t)
+	})
+}
