@@ -45,7 +45,7 @@ COMPILER_MAX_BYTES := 4194304
 EMBEDDED := nsenter/stage $(COMPILER) $(COMPILER).id
 
 # Packages whose tests need root and the finished binary; all others are unit tests.
-ROOT_TESTS := /tests/(integration|security|fault)(/|$$)
+ROOT_TESTS := /tests/(integration|security|fault|systemd)(/|$$)
 GOTESTFLAGS ?=
 
 .PHONY: rt
@@ -103,6 +103,10 @@ integration: rt ## run the tests that drive ./rt (root)
 	@if [ "$$(id -u)" -ne 0 ]; then echo 'integration: SKIPPED: needs root'; exit 0; fi; \
 	packages=$$($(GO) list ./... | grep -E '$(ROOT_TESTS)') || { echo 'integration: no packages' >&2; exit 1; }; \
 	RT='$(CURDIR)/rt' $(GO) test -count=1 -p 1 $(GOTESTFLAGS) $$packages
+
+.PHONY: vm-test
+vm-test: rt ## run the tests in virtual machines with systemd on cgroup v2, v1 and hybrid (KINDS, VM_DIR; slow without KVM)
+	@tests/vm/run $(KINDS)
 
 .PHONY: conformance
 conformance: rt ## run the OCI conformance suite (root)

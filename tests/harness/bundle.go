@@ -33,6 +33,7 @@ type Bundle struct {
 	Stdin   *os.File   // of rt; /dev/null if it is nil
 	Files   []*os.File // descriptors of rt from 3 on
 	Wrapper []string   // command in front of rt, which ends in an exec of its arguments
+	Systemd bool       // Create and Run let systemd make the control group
 
 	base   string
 	output string // file that has the stdout of the last Create or Run
@@ -60,6 +61,8 @@ func NewBundle(t *testing.T, args ...string) *Bundle {
 		Root:   filepath.Join(base, "state"),
 		Spec:   DefaultSpec(t),
 		base:   base,
+
+		Systemd: withSystemd,
 	}
 	t.Cleanup(func() { b.clean(t) })
 	if err := makeRootfs(b.Rootfs); err != nil {
