@@ -42,8 +42,8 @@ _rt_command() {
 			'*'{-g,--additional-gids}'[add this group]:group' \
 			'*'{-c,--cap}'[add this capability]:capability' \
 			'--no-new-privs[gain no privileges by execve]' \
-			'--apparmor[AppArmor profile (not supported)]:profile' \
-			'--process-label[SELinux label (not supported)]:label' \
+			'--apparmor[confine the process by the AppArmor profile]:profile' \
+			'--process-label[give the process the SELinux label]:label' \
 			'--preserve-fds[pass descriptors 3 to 2+N on]:number' \
 			'*'--cgroup'[run in this group below that of the container]:group' \
 			'--ignore-paused[wait until a paused container is resumed]' \

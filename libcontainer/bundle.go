@@ -57,6 +57,9 @@ func (n *creation) checkConfig() error {
 	if err := plan.CheckMemoryPolicy(n.spec.Linux.MemoryPolicy); err != nil {
 		return err
 	}
+	if err := checkLabels(n.spec); err != nil {
+		return err
+	}
 	if err := checkJoined(n.spec); err != nil {
 		return err
 	}

@@ -131,6 +131,9 @@ func (e *execution) configure(given *specs.Process) error {
 	if err := spec.ValidateProcess(e.spec.Process); err != nil {
 		return err
 	}
+	if err := checkProcessLabels(e.spec.Process); err != nil {
+		return err
+	}
 	e.spec.Process.Env = environmentIn(e.c.saved.InitPID, e.spec.Process)
 	return nil
 }

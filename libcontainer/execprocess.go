@@ -39,10 +39,6 @@ func (o *ProcessOptions) check() error {
 		return fmt.Errorf("--process %q and a program %q: give one of them", o.File, o.Args[0])
 	case o.Cwd != "" && !filepath.IsAbs(o.Cwd):
 		return fmt.Errorf("--cwd %q: want an absolute path", o.Cwd)
-	case o.ApparmorProfile != "":
-		return fmt.Errorf("--apparmor %q: AppArmor is not supported by this version of rt (leave it out)", o.ApparmorProfile)
-	case o.SelinuxLabel != "":
-		return fmt.Errorf("--process-label %q: SELinux is not supported by this version of rt (leave it out)", o.SelinuxLabel)
 	}
 	for _, entry := range o.Env {
 		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
@@ -82,6 +78,9 @@ func inherit(p, saved *specs.Process) {
 	if p.ApparmorProfile == "" {
 		p.ApparmorProfile = saved.ApparmorProfile
 	}
+	if p.SelinuxLabel == "" {
+		p.SelinuxLabel = saved.SelinuxLabel
+	}
 	if p.IOPriority == nil {
 		p.IOPriority = saved.IOPriority
 	}
@@ -117,6 +116,12 @@ func (o *ProcessOptions) apply(p *specs.Process) {
 		p.User.GID = *o.GID
 	}
 	p.User.AdditionalGids = append(p.User.AdditionalGids, o.AdditionalGIDs...)
+	if o.ApparmorProfile != "" {
+		p.ApparmorProfile = o.ApparmorProfile
+	}
+	if o.SelinuxLabel != "" {
+		p.SelinuxLabel = o.SelinuxLabel
+	}
 	if o.NoNewPrivileges != nil {
 		p.NoNewPrivileges = *o.NoNewPrivileges
 	}

@@ -108,6 +108,11 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 	if host.Filter, err = r.c.compileFilter(r.spec); err != nil {
 		return hook.Process{}, err
 	}
+	if where == plan.HookInContainer {
+		if err := checkProcessLabels(r.spec.Process); err != nil {
+			return hook.Process{}, err
+		}
+	}
 	p, err := plan.Hook(r.spec, host, h, where, r.pid)
 	if err != nil {
 		return hook.Process{}, err

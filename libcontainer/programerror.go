@@ -52,7 +52,11 @@ func executeError(p *specs.Process, errno unix.Errno, root int) error {
 		return fmt.Errorf("exec %s: %w", program, errno)
 	}
 	defer unix.Close(file)
-	if hint := programHint(file, root, errno); hint != "" {
+	hint := programHint(file, root, errno)
+	if hint == "" {
+		hint = executeLabelHint(p, errno)
+	}
+	if hint != "" {
 		return fmt.Errorf("exec %s: %w (%s)", program, errno, hint)
 	}
 	return fmt.Errorf("exec %s: %w", program, errno)

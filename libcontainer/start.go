@@ -184,6 +184,10 @@ func (c *Container) startError(m *nsenter.Message, root int) error {
 		return err
 	}
 	host := planHost(c, 0)
+	host.WaitForStart = true
+	if err := checkLabels(s); err != nil {
+		return err
+	}
 	if s.Linux.Seccomp != nil {
 		host.Filter = &plan.Filter{}
 	}

@@ -84,6 +84,8 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.EPERM {
 			return "in a user namespace, ro, nosuid, nodev, noexec and access times of a host's mount can't be cleared: leave the option out"
 		}
+	case plan.Label:
+		return labelHint(&s, errno)
 	case plan.MemoryPolicy:
 		return memoryPolicyHint(errno)
 	case plan.Sysctl:

@@ -2,7 +2,7 @@
 
 /* SPDX-License-Identifier: Apache-2.0
  *
- * files.c: device nodes, links, sysctls and the terminal.
+ * files.c: device nodes, links, sysctls, labels and the terminal.
  */
 #include <asm/termbits.h>
 #include <asm/termios.h>
@@ -60,8 +60,7 @@ void step_symlink(const struct step_symlink *s)
 
 void step_open_proc(const struct step_open_proc *s)
 {
-	(void)s;
-	replace_fd(&reg.proc_fd, open_procfs());
+	replace_fd(&reg.proc_fd, open_procfs(s->flags & OPEN_PROC_PROCESSES));
 }
 
 void step_sysctl(const struct step_sysctl *s)
@@ -72,6 +71,25 @@ void step_sysctl(const struct step_sysctl *s)
 
 	must(sys3(__NR_write, fd, value, length_of(value)), "write");
 	sys_close(fd);
+}
+
+/* thread-self is a link of procfs to the numbers of the process that reads it, in the pid namespace that this procfs is
+ * of: our own, or one around it. No walk leaves the file system, and nobody else can mount on it (CVE-2019-16884,
+ * CVE-2025-52881). The kernel takes only what a process writes to its own attributes in a file that it has opened itself. */
+void step_label(const struct step_label *s)
+{
+	const char *value = text_at(s->value);
+	uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+
+	if (!(s->flags & LABEL_AGAIN)) {
+		int self = (int)must(sys_openat2(reg.proc_fd, "thread-self/attr", O_PATH | O_DIRECTORY, resolve), "openat2");
+
+		replace_fd(&reg.label_fd, (int)must(sys_openat2(self, text_at(s->file), O_WRONLY, resolve), "openat2"));
+		sys_close(self);
+	}
+	must(sys4(__NR_pwrite64, reg.label_fd, value, length_of(value), 0), "write");
+	if (!(s->flags & LABEL_KEEP))
+		replace_fd(&reg.label_fd, -1);
 }
 
 /* ONLCR is off before the user's process can print: what it prints arrives as it is. */

@@ -78,9 +78,13 @@ void step_new_mount(const struct step_new_mount *s)
 }
 
 /* A procfs of our own, attached nowhere: nothing in the container can lie over its files. */
-int open_procfs(void)
+int open_procfs(int processes_only)
 {
-	return finish_mount((int)must(sys2(__NR_fsopen, "proc", FSOPEN_CLOEXEC), "fsopen"), 0);
+	int context = (int)must(sys2(__NR_fsopen, "proc", FSOPEN_CLOEXEC), "fsopen");
+
+	if (processes_only)
+		set_parameter(context, "subset", "pid");
+	return finish_mount(context, 0);
 }
 
 void step_root_propagation(const struct step_root_propagation *s)
@@ -191,6 +195,16 @@ void step_attributes(const struct step_attributes *s)
 	struct mount_attr attr = { .attr_set = s->set, .attr_clr = s->clear, .propagation = s->propagation };
 
 	must(sys_mount_setattr(reg.tree_fd, "", AT_EMPTY_PATH_ | (s->recursive ? AT_RECURSIVE_ : 0), &attr), "mount_setattr");
+}
+
+/* The tree's descriptor is O_PATH, hence the second open. */
+void step_label_tree(const struct step_label_tree *s)
+{
+	const char *context = text_at(s->context);
+	int fd = (int)must(sys_openat2(reg.tree_fd, ".", O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH), "openat2");
+
+	must(sys5(__NR_fsetxattr, fd, "security.selinux", context, length_of(context) + 1, 0), "fsetxattr");
+	sys_close(fd);
 }
 
 /* A link in the image must not lead a mount to what the runtime and the container rely on (CVE-2019-16884,
@@ -307,6 +321,8 @@ void step_mask_source(const struct step_mask_source *s)
 	set_parameter(context, "nr_blocks", "1");
 	set_parameter(context, "nr_inodes", "2");
 	set_parameter(context, "mode", "0555");
+	if (s->context)
+		set_parameter(context, "context", text_at(s->context));
 	reg.empty_fd = finish_mount(context, attr.attr_set | MOUNT_ATTR_NODEV);
 	reg.null_fd = s->null_fd;
 	attr.propagation = MS_PRIVATE; /* what is mounted on the mask must not reach the host's /dev/null */

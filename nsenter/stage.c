@@ -49,6 +49,7 @@ static const struct dispatch dispatch[OP_COUNT] = {
 	ROW(OP_MAP_TREE, map_tree),
 	ROW(OP_ATTRIBUTES, attributes),
 	ROW(OP_COPY_UP, copy_up),
+	ROW(OP_LABEL_TREE, label_tree),
 	ROW(OP_ATTACH, attach),
 	ROW(OP_HELD_READONLY, held_readonly),
 	ROW(OP_PATH_ATTRIBUTES, path_attributes),
@@ -62,6 +63,7 @@ static const struct dispatch dispatch[OP_COUNT] = {
 	ROW(OP_SYMLINK, symlink),
 	ROW(OP_OPEN_PROC, open_proc),
 	ROW(OP_SYSCTL, sysctl),
+	ROW(OP_LABEL, label),
 	ROW(OP_CONSOLE, console),
 	ROW(OP_NEW_SESSION, new_session),
 	ROW(OP_TAKE_TERMINAL, take_terminal),
@@ -92,6 +94,7 @@ struct registers reg = {
 	.tree_fd = -1,
 	.staging_fd = -1,
 	.proc_fd = -1,
+	.label_fd = -1,
 	.null_fd = -1,
 	.empty_fd = -1,
 };

@@ -23,6 +23,7 @@ struct registers {
 	int held_fd[HELD_MAX]; /* attached trees that become read-only later */
 	uint32_t held_count;
 	int proc_fd;     /* our own procfs */
+	int label_fd;    /* our own attribute for an LSM, to be written again after the start */
 	int null_fd;     /* mask for files */
 	int empty_fd;    /* mask for directories */
 	int null_used;   /* the mask is attached somewhere: clone it from there */
@@ -68,7 +69,7 @@ long open_below_root(const char *path, uint64_t flags, uint64_t resolve);
 int walk_followed_links(void); /* the last walk */
 int walk_below_root(const char *path, uint32_t flags, uint32_t mode, const char **last);
 
-int open_procfs(void);
+int open_procfs(int processes_only);
 
 void step_session_keyring(const struct step_session_keyring *s);
 void step_join_cgroup(const struct step_join_cgroup *s);
@@ -93,6 +94,7 @@ void step_clone_tree(const struct step_clone_tree *s);
 void step_map_tree(const struct step_map_tree *s);
 void step_attributes(const struct step_attributes *s);
 void step_copy_up(const struct step_copy_up *s);
+void step_label_tree(const struct step_label_tree *s);
 void step_attach(const struct step_attach *s);
 void step_held_readonly(const struct step_held_readonly *s);
 void step_path_attributes(const struct step_path_attributes *s);
@@ -106,6 +108,7 @@ void step_make_node(const struct step_make_node *s);
 void step_symlink(const struct step_symlink *s);
 void step_open_proc(const struct step_open_proc *s);
 void step_sysctl(const struct step_sysctl *s);
+void step_label(const struct step_label *s);
 void step_console(const struct step_console *s);
 void step_new_session(const struct step_new_session *s);
 void step_take_terminal(const struct step_take_terminal *s);

@@ -70,6 +70,7 @@ enum op {
 	OP_MAP_TREE,
 	OP_ATTRIBUTES,
 	OP_COPY_UP,
+	OP_LABEL_TREE,
 	OP_ATTACH,
 	OP_HELD_READONLY,
 	OP_PATH_ATTRIBUTES,
@@ -84,6 +85,7 @@ enum op {
 	OP_SYMLINK,
 	OP_OPEN_PROC,
 	OP_SYSCTL,
+	OP_LABEL,
 	OP_CONSOLE,
 	/* identity.c: who the user's process is */
 	OP_NEW_SESSION,
@@ -187,6 +189,10 @@ struct step_attributes { struct step_head head; __u64 set; __u64 clear; __u64 pr
 /* Copies what lies at path below the root into the current tree (mount option tmpcopyup). */
 struct step_copy_up { struct step_head head; text path; __u32 pad; };
 
+/* Sets the extended attribute security.selinux of the current tree's root: for a file system that is there already, and
+ * so takes no mount option. */
+struct step_label_tree { struct step_head head; text context; __u32 pad; };
+
 #define ATTACH_NO_SYMLINKS 1u /* the mount point must not be reached through a symbolic link; only then may it be /dev, or in procfs or sysfs */
 #define ATTACH_HOLD 2u        /* for a later OP_HELD_READONLY */
 #define HELD_MAX 64
@@ -202,8 +208,9 @@ struct step_path_attributes { struct step_head head; text path; __u32 recursive;
 /* Puts a read-only clone of the tree at path over it; a missing path is skipped. */
 struct step_readonly_path { struct step_head head; text path; __u32 pad; };
 
-/* null_fd: a detached clone of a verified /dev/null. Makes the empty directory too. */
-struct step_mask_source { struct step_head head; __s32 null_fd; __u32 pad; };
+/* null_fd: a detached clone of a verified /dev/null. Makes the empty directory too, with the SELinux label context, if
+ * that is not 0. */
+struct step_mask_source { struct step_head head; __s32 null_fd; text context; };
 
 /* Covers path with the null device or the empty directory; a missing path is skipped. */
 struct step_mask_path { struct step_head head; text path; __u32 pad; };
@@ -224,11 +231,18 @@ struct step_make_node { struct step_head head; text path; __u32 mode; __u32 majo
 #define SYMLINK_REPLACE 1u /* what is there and is not a directory goes */
 struct step_symlink { struct step_head head; text target; text path; __u32 flags; __u32 pad; };
 
+#define OPEN_PROC_PROCESSES 1u /* without what is not about processes (proc(5), subset=pid) */
 /* Mounts a procfs that is attached nowhere; all writes to procfs go through it. */
-struct step_open_proc { struct step_head head; };
+struct step_open_proc { struct step_head head; __u32 flags; __u32 pad; };
 
 /* Writes value to sys/path of our own procfs. */
 struct step_sysctl { struct step_head head; text path; text value; };
+
+#define LABEL_KEEP 1u  /* leave the file open for LABEL_AGAIN */
+#define LABEL_AGAIN 2u /* write to that file, and close it */
+/* Writes value to this process's own attr/file of our own procfs: what an LSM shall do at the next execve, or with the
+ * next key. */
+struct step_label { struct step_head head; text file; text value; __u32 flags; __u32 pad; };
 
 #define CONSOLE_ATTACH 1u /* it is /dev/console */
 /* Opens a terminal of the container's devpts, sends its master (DESCRIPTOR_CONSOLE), and makes it stdio. */

@@ -10,25 +10,28 @@ package nsenter
 import "C"
 
 const (
-	PlanMagic        = C.PLAN_MAGIC
-	PlanVersion      = C.PLAN_VERSION
-	RootfsClone      = C.ROOTFS_CLONE
-	AttachHold       = C.ATTACH_HOLD
-	HeldMax          = C.HELD_MAX
-	AttachNoSymlinks = C.ATTACH_NO_SYMLINKS
-	CloneRecursive   = C.CLONE_RECURSIVE
-	CloneFromOldRoot = C.CLONE_FROM_OLD_ROOT
-	CloneFromStaging = C.CLONE_FROM_STAGING
-	RootfsStaged     = C.ROOTFS_STAGED
-	ChrootMove       = C.CHROOT_MOVE
-	ConsoleAttach    = C.CONSOLE_ATTACH
-	ForkReady        = C.FORK_READY
-	NodeNoSymlinks   = C.NODE_NO_SYMLINKS
-	SymlinkReplace   = C.SYMLINK_REPLACE
-	ChdirDeniedLater = C.CHDIR_DENIED_LATER
-	ChdirIfDenied    = C.CHDIR_IF_DENIED
-	MessageCall      = C.MESSAGE_CALL
-	MessageDetail    = C.MESSAGE_DETAIL
+	PlanMagic         = C.PLAN_MAGIC
+	PlanVersion       = C.PLAN_VERSION
+	RootfsClone       = C.ROOTFS_CLONE
+	AttachHold        = C.ATTACH_HOLD
+	HeldMax           = C.HELD_MAX
+	AttachNoSymlinks  = C.ATTACH_NO_SYMLINKS
+	CloneRecursive    = C.CLONE_RECURSIVE
+	CloneFromOldRoot  = C.CLONE_FROM_OLD_ROOT
+	CloneFromStaging  = C.CLONE_FROM_STAGING
+	RootfsStaged      = C.ROOTFS_STAGED
+	ChrootMove        = C.CHROOT_MOVE
+	OpenProcProcesses = C.OPEN_PROC_PROCESSES
+	LabelKeep         = C.LABEL_KEEP
+	LabelAgain        = C.LABEL_AGAIN
+	ConsoleAttach     = C.CONSOLE_ATTACH
+	ForkReady         = C.FORK_READY
+	NodeNoSymlinks    = C.NODE_NO_SYMLINKS
+	SymlinkReplace    = C.SYMLINK_REPLACE
+	ChdirDeniedLater  = C.CHDIR_DENIED_LATER
+	ChdirIfDenied     = C.CHDIR_IF_DENIED
+	MessageCall       = C.MESSAGE_CALL
+	MessageDetail     = C.MESSAGE_DETAIL
 )
 
 // Numbers of the steps.
@@ -58,6 +61,7 @@ const (
 	OpAttributes       = C.OP_ATTRIBUTES
 	OpCopyUp           = C.OP_COPY_UP
 	OpHeldReadonly     = C.OP_HELD_READONLY
+	OpLabelTree        = C.OP_LABEL_TREE
 	OpAttach           = C.OP_ATTACH
 	OpPathAttributes   = C.OP_PATH_ATTRIBUTES
 	OpReadonlyPath     = C.OP_READONLY_PATH
@@ -70,6 +74,7 @@ const (
 	OpSymlink          = C.OP_SYMLINK
 	OpOpenProc         = C.OP_OPEN_PROC
 	OpSysctl           = C.OP_SYSCTL
+	OpLabel            = C.OP_LABEL
 	OpConsole          = C.OP_CONSOLE
 	OpNewSession       = C.OP_NEW_SESSION
 	OpTakeTerminal     = C.OP_TAKE_TERMINAL
@@ -144,6 +149,7 @@ type (
 	StepAttributes       C.struct_step_attributes
 	StepCopyUp           C.struct_step_copy_up
 	StepHeldReadonly     C.struct_step_held_readonly
+	StepLabelTree        C.struct_step_label_tree
 	StepAttach           C.struct_step_attach
 	StepPathAttributes   C.struct_step_path_attributes
 	StepReadonlyPath     C.struct_step_readonly_path
@@ -156,6 +162,7 @@ type (
 	StepSymlink          C.struct_step_symlink
 	StepOpenProc         C.struct_step_open_proc
 	StepSysctl           C.struct_step_sysctl
+	StepLabel            C.struct_step_label
 	StepConsole          C.struct_step_console
 	StepNewSession       C.struct_step_new_session
 	StepTakeTerminal     C.struct_step_take_terminal

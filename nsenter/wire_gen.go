@@ -4,25 +4,28 @@
 package nsenter
 
 const (
-	PlanMagic        = 0x6e6c7072
-	PlanVersion      = 0x1
-	RootfsClone      = 0x1
-	AttachHold       = 0x2
-	HeldMax          = 0x40
-	AttachNoSymlinks = 0x1
-	CloneRecursive   = 0x1
-	CloneFromOldRoot = 0x2
-	CloneFromStaging = 0x4
-	RootfsStaged     = 0x2
-	ChrootMove       = 0x1
-	ConsoleAttach    = 0x1
-	ForkReady        = 0x1
-	NodeNoSymlinks   = 0x1
-	SymlinkReplace   = 0x1
-	ChdirDeniedLater = 0x1
-	ChdirIfDenied    = 0x2
-	MessageCall      = 0x18
-	MessageDetail    = 0x3d8
+	PlanMagic         = 0x6e6c7072
+	PlanVersion       = 0x1
+	RootfsClone       = 0x1
+	AttachHold        = 0x2
+	HeldMax           = 0x40
+	AttachNoSymlinks  = 0x1
+	CloneRecursive    = 0x1
+	CloneFromOldRoot  = 0x2
+	CloneFromStaging  = 0x4
+	RootfsStaged      = 0x2
+	ChrootMove        = 0x1
+	OpenProcProcesses = 0x1
+	LabelKeep         = 0x1
+	LabelAgain        = 0x2
+	ConsoleAttach     = 0x1
+	ForkReady         = 0x1
+	NodeNoSymlinks    = 0x1
+	SymlinkReplace    = 0x1
+	ChdirDeniedLater  = 0x1
+	ChdirIfDenied     = 0x2
+	MessageCall       = 0x18
+	MessageDetail     = 0x3d8
 )
 
 const (
@@ -50,40 +53,42 @@ const (
 	OpMapTree          = 0x15
 	OpAttributes       = 0x16
 	OpCopyUp           = 0x17
-	OpHeldReadonly     = 0x19
-	OpAttach           = 0x18
-	OpPathAttributes   = 0x1a
-	OpReadonlyPath     = 0x1b
-	OpMaskSource       = 0x1c
-	OpMaskPath         = 0x1d
-	OpUnmount          = 0x1e
-	OpPivot            = 0x1f
-	OpChroot           = 0x20
-	OpMakeNode         = 0x21
-	OpSymlink          = 0x22
-	OpOpenProc         = 0x23
-	OpSysctl           = 0x24
-	OpConsole          = 0x25
-	OpNewSession       = 0x26
-	OpTakeTerminal     = 0x27
-	OpOwnStdio         = 0x28
-	OpPersonality      = 0x29
-	OpBounding         = 0x2a
-	OpGroups           = 0x2b
-	OpUser             = 0x2c
-	OpCapabilities     = 0x2d
-	OpAmbient          = 0x2e
-	OpCloseDescriptors = 0x30
-	OpUmask            = 0x2f
-	OpNoNewPrivileges  = 0x31
-	OpSeccomp          = 0x32
-	OpMakeDirectory    = 0x33
-	OpChangeDirectory  = 0x34
-	OpHome             = 0x35
-	OpFindProgram      = 0x36
-	OpWaitStart        = 0x37
-	OpExecute          = 0x38
-	OpCount            = 0x39
+	OpHeldReadonly     = 0x1a
+	OpLabelTree        = 0x18
+	OpAttach           = 0x19
+	OpPathAttributes   = 0x1b
+	OpReadonlyPath     = 0x1c
+	OpMaskSource       = 0x1d
+	OpMaskPath         = 0x1e
+	OpUnmount          = 0x1f
+	OpPivot            = 0x20
+	OpChroot           = 0x21
+	OpMakeNode         = 0x22
+	OpSymlink          = 0x23
+	OpOpenProc         = 0x24
+	OpSysctl           = 0x25
+	OpLabel            = 0x26
+	OpConsole          = 0x27
+	OpNewSession       = 0x28
+	OpTakeTerminal     = 0x29
+	OpOwnStdio         = 0x2a
+	OpPersonality      = 0x2b
+	OpBounding         = 0x2c
+	OpGroups           = 0x2d
+	OpUser             = 0x2e
+	OpCapabilities     = 0x2f
+	OpAmbient          = 0x30
+	OpCloseDescriptors = 0x32
+	OpUmask            = 0x31
+	OpNoNewPrivileges  = 0x33
+	OpSeccomp          = 0x34
+	OpMakeDirectory    = 0x35
+	OpChangeDirectory  = 0x36
+	OpHome             = 0x37
+	OpFindProgram      = 0x38
+	OpWaitStart        = 0x39
+	OpExecute          = 0x3a
+	OpCount            = 0x3b
 )
 
 const (
@@ -240,6 +245,11 @@ type (
 		Index uint32
 		Pad   uint32
 	}
+	StepLabelTree struct {
+		Head    StepHead
+		Context uint32
+		Pad     uint32
+	}
 	StepAttach struct {
 		Head  StepHead
 		Path  uint32
@@ -259,9 +269,9 @@ type (
 		Pad  uint32
 	}
 	StepMaskSource struct {
-		Head StepHead
-		Fd   int32
-		Pad  uint32
+		Head    StepHead
+		Fd      int32
+		Context uint32
 	}
 	StepMaskPath struct {
 		Head StepHead
@@ -300,12 +310,21 @@ type (
 		Pad    uint32
 	}
 	StepOpenProc struct {
-		Head StepHead
+		Head  StepHead
+		Flags uint32
+		Pad   uint32
 	}
 	StepSysctl struct {
 		Head  StepHead
 		Path  uint32
 		Value uint32
+	}
+	StepLabel struct {
+		Head  StepHead
+		File  uint32
+		Value uint32
+		Flags uint32
+		Pad   uint32
 	}
 	StepConsole struct {
 		Head    StepHead

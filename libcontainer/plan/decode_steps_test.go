@@ -72,6 +72,8 @@ func (d *decoder) mount(op uint32, raw []byte) Step {
 		return MapTree{s.Mapping, s.Recursive == 1}
 	case nsenter.OpCopyUp:
 		return CopyUp{d.text(exactly[nsenter.StepCopyUp](raw).Path)}
+	case nsenter.OpLabelTree:
+		return LabelTree{d.text(exactly[nsenter.StepLabelTree](raw).Context)}
 	case nsenter.OpAttach:
 		s := exactly[nsenter.StepAttach](raw)
 		return Attach{d.text(s.Path), s.Flags}
@@ -81,7 +83,8 @@ func (d *decoder) mount(op uint32, raw []byte) Step {
 	case nsenter.OpReadonlyPath:
 		return ReadonlyPath{d.text(exactly[nsenter.StepReadonlyPath](raw).Path)}
 	case nsenter.OpMaskSource:
-		return MaskSource{d.slot(exactly[nsenter.StepMaskSource](raw).Fd)}
+		s := exactly[nsenter.StepMaskSource](raw)
+		return MaskSource{d.slot(s.Fd), d.optional(s.Context)}
 	case nsenter.OpMaskPath:
 		return MaskPath{d.text(exactly[nsenter.StepMaskPath](raw).Path)}
 	case nsenter.OpUnmount:
@@ -104,10 +107,13 @@ func (d *decoder) process(op uint32, raw []byte) Step {
 		s := exactly[nsenter.StepSymlink](raw)
 		return Symlink{d.text(s.Target), d.text(s.Path), s.Flags}
 	case nsenter.OpOpenProc:
-		return OpenProc{}
+		return OpenProc{exactly[nsenter.StepOpenProc](raw).Flags}
 	case nsenter.OpSysctl:
 		s := exactly[nsenter.StepSysctl](raw)
 		return Sysctl{d.text(s.Path), d.text(s.Value)}
+	case nsenter.OpLabel:
+		s := exactly[nsenter.StepLabel](raw)
+		return Label{d.text(s.File), d.text(s.Value), s.Flags}
 	case nsenter.OpConsole:
 		s := exactly[nsenter.StepConsole](raw)
 		return Console{s.Uid, s.Rows, s.Columns, s.Flags&nsenter.ConsoleAttach != 0}

@@ -155,6 +155,10 @@ func describeNumber(field string, v uint64) string {
 		return bits(v, []bitName{{nsenter.CloneRecursive, "recursive"}, {nsenter.CloneFromOldRoot, "old-root"}, {nsenter.CloneFromStaging, "staging"}})
 	case "Rootfs.Flags":
 		return bits(v, []bitName{{nsenter.RootfsClone, "clone"}, {nsenter.RootfsStaged, "staged"}})
+	case "OpenProc.Flags":
+		return bits(v, []bitName{{nsenter.OpenProcProcesses, "processes"}})
+	case "Label.Flags":
+		return bits(v, []bitName{{nsenter.LabelKeep, "keep"}, {nsenter.LabelAgain, "again"}})
 	case "Chroot.Flags":
 		return bits(v, []bitName{{nsenter.ChrootMove, "move"}})
 	case "Attach.Flags", "MakeNode.Flags":

@@ -25,6 +25,7 @@ func (b *builder) enters() bool { return b.entered != nil }
 // namespace nobody there can see it; by then it has no more rights than the user's process will have (CVE-2016-9962).
 // docs/lifecycle.md explains it.
 var execOrder = []concern{
+	labelFiles,
 	sessionKeyring,
 	controlGroups, // before anything of the container is touched
 	execAffinity,  // after the cpuset
@@ -40,6 +41,7 @@ var execOrder = []concern{
 	closeDescriptors, // before a working directory is entered (CVE-2024-21626)
 	enterWorkingDirectory,
 	umask,
+	label, // the fork inherits it
 	appearForFilter,
 	privilegedSeccomp,
 	limits, // while the ids are still those of rt

@@ -90,7 +90,8 @@ func TestMessagesOfExec(t *testing.T) {
 	want := map[string][]Message{
 		"exec": {forked}, "exec-filter": {forked}, "exec-privileged-filter": {console, forked},
 		"exec-terminal": {console, forked}, "exec-shared": {{Type: nsenter.MessageReady}}, "exec-joined": {forked},
-		"exec-without-resource":         {{Type: nsenter.MessageLimits}, forked},
+		"exec-without-resource": {{Type: nsenter.MessageLimits}, forked},
+		"labels-exec":           {forked}, "labels-apparmor-exec": {forked},
 		"exec-privileged-filter-shared": {{Type: nsenter.MessageReady}},
 	}
 	for name, p := range execPlans(t) {

@@ -62,6 +62,14 @@ func goldens() []golden {
 			h.Capabilities &^= 1 << 25 // CAP_SYS_TIME
 		}},
 		{name: "no-process", config: "no-process", host: cgroupV2},
+		{name: "labels", config: "labels", host: cgroupV1},
+		{name: "labels-apparmor-run", config: "labels", edit: withProfile, host: func(h *Host) { h.WaitForStart = false }},
+		{name: "labels-apparmor-user", config: "user-time", edit: withProfile},
+		{name: "labels-exec", config: "labels", exec: &Entered{4711, allNamespaces}, host: atOnce},
+		{name: "labels-apparmor-exec", config: "labels", exec: &Entered{4711, hostUsers}, edit: withProfile, host: atOnce},
+		{name: "labels-hook", config: "labels", hook: &inContainer, host: atOnce, edit: func(s *specs.Spec) {
+			s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/hook"}}}
+		}},
 		{name: "exec", config: "exec", exec: &Entered{4711, allNamespaces}, host: func(h *Host) {
 			cgroupV1(h)
 			h.PreserveFDs = 1
@@ -83,6 +91,13 @@ const (
 	hostUsers     = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET
 	allNamespaces = hostUsers | unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
 )
+
+// atOnce is for an exec, which waits for no start.
+func atOnce(h *Host) { h.WaitForStart = false }
+
+func withProfile(s *specs.Spec) {
+	s.Process.SelinuxLabel, s.Linux.MountLabel, s.Process.ApparmorProfile = "", "", "docker-default"
+}
 
 func cgroupV1(h *Host) {
 	h.TaskFiles = 2

@@ -35,13 +35,19 @@ var namespaceFiles = [...]struct {
 
 // hookOrder is the life of a hook after it has joined its namespaces as the process of the container does.
 var hookOrder = []concern{
-	session, personality, boundingSet, groups, closeDescriptors, umask, privilegedSeccomp, user, capabilities,
+	session, personality, boundingSet, groups, closeDescriptors, umask, label, privilegedSeccomp, user,
+	capabilities,
 	noNewPrivileges, seccomp,
 }
 
 // Hook plans a hook in the namespaces of a container whose init is pid.
 func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*Plan, error) {
 	b := &builder{spec: s, host: h, plan: &Plan{}}
+	if place == HookInContainer {
+		if err := labelFiles(b); err != nil {
+			return nil, err
+		}
+	}
 	b.member = "hook " + strconv.Quote(hook.Path)
 	if err := controlGroups(b); err != nil {
 		return nil, err

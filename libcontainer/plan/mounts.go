@@ -181,6 +181,13 @@ func newMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	if step.Parameters, err = newMountParameters(m, o); err != nil {
 		return err
 	}
+	label, err := b.mountLabel(m.Type)
+	if err != nil {
+		return err
+	}
+	if !labelled(step.Parameters) {
+		step.Parameters = append(step.Parameters, label.parameters...)
+	}
 	if m.Type == "tmpfs" && !hasParameter(step.Parameters, "mode") {
 		step.InheritMode = destination
 	}
@@ -193,6 +200,7 @@ func newMount(b *builder, m *specs.Mount, o *MountOptions) error {
 		}
 	}
 	b.add(step)
+	b.add(label.steps...)
 	if o.CopyUp {
 		b.add(CopyUp{Path: destination})
 	}
@@ -229,6 +237,9 @@ func newMountParameters(m *specs.Mount, o *MountOptions) ([]Parameter, error) {
 			}
 			continue
 		}
+		if isLabel(key) {
+			value = unquoted(value)
+		}
 		parameters = append(parameters, Parameter{Key: key, Value: value, Flag: !valued})
 	}
 	for _, p := range parameters {
@@ -261,11 +272,15 @@ func cgroupMount(b *builder, m *specs.Mount, o *MountOptions) error {
 		return nil
 	}
 	attributes := o.Set &^ unix.MOUNT_ATTR_RDONLY
-	b.add(NewMount{Type: "tmpfs", Parameters: []Parameter{{Key: "source", Value: "tmpfs"}, {Key: "mode", Value: "755"}}, Attributes: attributes})
+	label, err := b.mountLabel("tmpfs")
+	if err != nil {
+		return err
+	}
+	parameters := append([]Parameter{{Key: "source", Value: "tmpfs"}, {Key: "mode", Value: "755"}}, label.parameters...)
+	b.add(NewMount{Type: "tmpfs", Parameters: parameters, Attributes: attributes})
 	b.addPropagation(o)
 	attach := Attach{Path: destination, Flags: attachFlags(destination)}
 	if o.Set&unix.MOUNT_ATTR_RDONLY != 0 {
-		var err error
 		if attach, err = b.hold(attach); err != nil {
 			return err
 		}

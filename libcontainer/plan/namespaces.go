@@ -75,6 +75,8 @@ func (b *builder) needsFork() bool {
 
 func sessionKeyring(b *builder) error {
 	if !b.host.NoNewKeyring {
+		b.labelKeys()
+		b.member = ""
 		b.add(SessionKeyring{Name: "_ses." + b.host.ID})
 	}
 	return nil

@@ -93,6 +93,7 @@ type concern func(*builder) error
 
 // createOrder is the life of a container up to the user's process: what create does. docs/lifecycle.md explains it.
 var createOrder = []concern{
+	labelFiles, // with the host's privileges, before anything can be hidden from us
 	sessionKeyring,
 	controlGroups, // before the cgroup namespace is made: its root is where the process is
 	affinity,      // after the cpuset
@@ -108,6 +109,7 @@ var createOrder = []concern{
 	createHooks, // the old root must still be visible
 	pivot,
 	session,
+	label, // behind the last fork: the file is to be written again after the start
 	names,
 	loopback,
 	sysctls,
@@ -131,6 +133,7 @@ var startOrder = []concern{
 	closeDescriptors, // before a working directory is entered, and before any filter of the user's
 	enterWorkingDirectory,
 	umask,
+	labelAgain,
 	privilegedSeccomp, // without no_new_privs a filter needs CAP_SYS_ADMIN
 	user,
 	enterWorkingDirectoryAgain,

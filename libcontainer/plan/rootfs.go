@@ -175,7 +175,7 @@ func maskedPaths(b *builder) error {
 		return nil
 	}
 	b.member = "linux.maskedPaths"
-	b.add(MaskSource{Null: b.file(File{Kind: FileNull, Path: "/dev/null"})})
+	b.add(MaskSource{Null: b.file(File{Kind: FileNull, Path: "/dev/null"}), Context: b.spec.Linux.MountLabel})
 	seen := make(map[string]bool, len(paths))
 	for i, path := range paths {
 		if seen[path] {

@@ -64,8 +64,9 @@ type (
 		Set, Clear, Propagation uint64
 		Recursive               bool
 	}
-	CopyUp struct{ Path string }
-	Attach struct {
+	CopyUp    struct{ Path string }
+	LabelTree struct{ Context string }
+	Attach    struct {
 		Path  string
 		Flags uint32
 	}
@@ -76,11 +77,14 @@ type (
 		Recursive               bool
 	}
 	ReadonlyPath struct{ Path string }
-	MaskSource   struct{ Null Slot }
-	MaskPath     struct{ Path string }
-	Unmount      struct{ Path string }
-	Pivot        struct{}
-	Chroot       struct{ Flags uint32 }
+	MaskSource   struct {
+		Null    Slot
+		Context string // SELinux, or empty
+	}
+	MaskPath struct{ Path string }
+	Unmount  struct{ Path string }
+	Pivot    struct{}
+	Chroot   struct{ Flags uint32 }
 
 	MakeNode struct {
 		Path                   string
@@ -92,9 +96,13 @@ type (
 		Target, Path string
 		Flags        uint32
 	}
-	OpenProc struct{}
+	OpenProc struct{ Flags uint32 }
 	Sysctl   struct{ Path, Value string }
-	Console  struct {
+	Label    struct {
+		File, Value string
+		Flags       uint32
+	}
+	Console struct {
 		UID, Rows, Columns uint32
 		Attach             bool
 	}
@@ -243,6 +251,10 @@ func (s CopyUp) encode(e *encoder) {
 	put(e, nsenter.OpCopyUp, &nsenter.StepCopyUp{Path: e.text(s.Path)})
 }
 
+func (s LabelTree) encode(e *encoder) {
+	put(e, nsenter.OpLabelTree, &nsenter.StepLabelTree{Context: e.text(s.Context)})
+}
+
 func (s Attach) encode(e *encoder) {
 	put(e, nsenter.OpAttach, &nsenter.StepAttach{Path: e.text(s.Path), Flags: s.Flags})
 }
@@ -263,7 +275,7 @@ func (s ReadonlyPath) encode(e *encoder) {
 }
 
 func (s MaskSource) encode(e *encoder) {
-	put(e, nsenter.OpMaskSource, &nsenter.StepMaskSource{Fd: e.fd(s.Null)})
+	put(e, nsenter.OpMaskSource, &nsenter.StepMaskSource{Fd: e.fd(s.Null), Context: e.optionalText(s.Context)})
 }
 
 func (s MaskPath) encode(e *encoder) {

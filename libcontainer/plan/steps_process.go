@@ -15,10 +15,16 @@ func (s Symlink) encode(e *encoder) {
 	put(e, nsenter.OpSymlink, &nsenter.StepSymlink{Target: e.text(s.Target), Path: e.text(s.Path), Flags: s.Flags})
 }
 
-func (OpenProc) encode(e *encoder) { put(e, nsenter.OpOpenProc, &nsenter.StepOpenProc{}) }
+func (s OpenProc) encode(e *encoder) {
+	put(e, nsenter.OpOpenProc, &nsenter.StepOpenProc{Flags: s.Flags})
+}
 
 func (s Sysctl) encode(e *encoder) {
 	put(e, nsenter.OpSysctl, &nsenter.StepSysctl{Path: e.text(s.Path), Value: e.text(s.Value)})
+}
+
+func (s Label) encode(e *encoder) {
+	put(e, nsenter.OpLabel, &nsenter.StepLabel{File: e.text(s.File), Value: e.text(s.Value), Flags: s.Flags})
 }
 
 func (s Console) encode(e *encoder) {

@@ -26,7 +26,7 @@ func (v *validator) process() error {
 		return nil
 	}
 	for _, check := range [...]func(*specs.Process) error{
-		checkProgram, checkUser, checkConsole, checkRlimits, checkOOMScore, checkIOPriority, checkScheduler, checkAffinity,
+		checkProgram, checkUser, checkConsole, checkProfile, checkLabel, checkRlimits, checkOOMScore, checkIOPriority, checkScheduler, checkAffinity,
 	} {
 		if err := check(p); err != nil {
 			return err

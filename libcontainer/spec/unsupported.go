@@ -11,11 +11,9 @@ import (
 // write them all the time.
 func (v *validator) unsupported() error {
 	v.warnOfKernelMemory()
-	for _, table := range [...][]request{v.processRequests(), v.linuxRequests()} {
-		for _, r := range table {
-			if r.asked {
-				return fmt.Errorf("%s: not supported by this version of rt (remove it)", r.member)
-			}
+	for _, r := range v.linuxRequests() {
+		if r.asked {
+			return fmt.Errorf("%s: not supported by this version of rt (remove it)", r.member)
 		}
 	}
 	return nil
@@ -38,21 +36,9 @@ type request struct {
 	asked  bool
 }
 
-func (v *validator) processRequests() []request {
-	p := v.spec.Process
-	if p == nil {
-		return nil
-	}
-	return []request{
-		{"process.apparmorProfile", p.ApparmorProfile != ""},
-		{"process.selinuxLabel", p.SelinuxLabel != ""},
-	}
-}
-
 func (v *validator) linuxRequests() []request {
 	l := v.linux
 	return []request{
-		{"linux.mountLabel", l.MountLabel != ""},
 		{"linux.seccomp.syscalls with SCMP_ACT_NOTIFY", l.Seccomp != nil && notifies(l.Seccomp)},
 	}
 }

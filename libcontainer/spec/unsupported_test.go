@@ -11,9 +11,6 @@ import (
 
 func TestRefuseUnsupported(t *testing.T) {
 	for member, edit := range map[string]func(*specs.Spec){
-		"process.apparmorProfile":                     func(s *specs.Spec) { s.Process.ApparmorProfile = "docker-default" },
-		"process.selinuxLabel":                        func(s *specs.Spec) { s.Process.SelinuxLabel = "a:b:c:s0" },
-		"linux.mountLabel":                            func(s *specs.Spec) { s.Linux.MountLabel = "a:b:c:s0" },
 		"linux.seccomp.syscalls with SCMP_ACT_NOTIFY": ruled(specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActNotify}),
 	} {
 		wantRefusals(t, []refusal{{member, edit, member + ": not supported by this version of rt (remove it)"}})

@@ -50,6 +50,7 @@ func Validate(s *specs.Spec, bundle string) (warnings []string, err error) {
 		(*validator).coveredPaths,
 		(*validator).propagation,
 		(*validator).personality,
+		(*validator).mountLabel,
 		(*validator).seccomp,
 		(*validator).hooks,
 		(*validator).unsupported,

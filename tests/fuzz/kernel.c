@@ -227,6 +227,7 @@ static long with_fd(long n, long a, long b, long c, uint8_t variant)
 	case __NR_read:
 		return give_read(a, (void *)b, (size_t)c, variant);
 	case __NR_write:
+	case __NR_pwrite64:
 		return take_write((void *)b, (size_t)c);
 	case __NR_sendmsg:
 		return take_message((void *)b);
@@ -299,7 +300,7 @@ static long succeed(long n, const long *arg, uint8_t variant)
 		return close_fd(n, arg[0]);
 	case __NR_fstat: case __NR_read: case __NR_write: case __NR_sendmsg: case __NR_getdents64: case __NR_fsmount:
 	case __NR_ioctl: case __NR_dup3: case __NR_sendfile: case __NR_fchdir: case __NR_setns: case __NR_fchown:
-	case __NR_fchmod: case __NR_fstatfs:
+	case __NR_fchmod: case __NR_fstatfs: case __NR_pwrite64:
 		return with_fd(n, arg[0], arg[1], arg[2], variant);
 	case __NR_openat2: case __NR_openat: case __NR_open_tree: case __NR_newfstatat: case __NR_readlinkat:
 	case __NR_mkdirat: case __NR_mknodat: case __NR_unlinkat: case __NR_faccessat: case __NR_fchownat:
@@ -311,6 +312,11 @@ static long succeed(long n, const long *arg, uint8_t variant)
 	case __NR_move_mount:
 		use(n, arg[0]);
 		return with_path(n, arg[2], (void *)arg[3], 0, 0, variant);
+	case __NR_fsetxattr:
+		use(n, arg[0]);
+		look_text((void *)arg[1]);
+		look((void *)arg[2], (size_t)arg[3]);
+		return 0;
 	case __NR_fsopen:
 		look_text((void *)arg[0]);
 		return new_fd();

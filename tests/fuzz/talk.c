@@ -19,8 +19,8 @@ long give_read(long fd, void *data, size_t size, uint8_t variant)
 	if (kernel.strict && size == 1) {
 		for (int i = 0, open = 0; i < OPEN_MAX_; i++) {
 			open += kernel.open[i];
-			if (open > 5)
-				complain("a container that waits has more open than stdio and two FIFOs", fd);
+			if (open > 5 + (reg.label_fd >= 0))
+				complain("a container that waits has more open than stdio, two FIFOs and its attribute", fd);
 		}
 	}
 	if (size != sizeof *answer) {
