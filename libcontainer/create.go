@@ -154,6 +154,9 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	n.onFailure(n.stage.kill)
+	if n.stage.agent = n.c.seccompAgent(n.spec, specs.StateCreating); n.stage.agent != nil {
+		n.stage.agent.hold = wait
+	}
 	if n.group.Version() == cgroup.V2 { // it is in the group from its birth
 		if err := n.releasePlaceholder(); err != nil {
 			return err

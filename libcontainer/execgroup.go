@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/cgroup"
@@ -66,6 +67,9 @@ func (e *execution) spawn(opened openedFiles, group *cgroup.Group) error {
 	e.stage, err = start.run()
 	if err != nil && cgroup.TakesNoProcesses(err) {
 		err = e.joinError(err)
+	}
+	if err == nil {
+		e.stage.agent = e.c.seccompAgent(e.spec, specs.StateRunning)
 	}
 	return err
 }

@@ -20,6 +20,7 @@ func (c *Container) compileFilter(s *specs.Spec) (*plan.Filter, error) {
 	if err != nil {
 		return nil, err // it names the member
 	}
+	c.runtime.Log.Debugf("seccomp filter flags: %d", filter.Flags)
 	c.runtime.Log.Debugf("seccomp filter: %d bytes, %s", len(filter.Program), filter.Origin)
 	if len(filter.Skipped) > 0 {
 		c.runtime.Log.Debugf("seccomp filter: libseccomp %s does not know %q", seccomp.Version(), filter.Skipped)

@@ -126,6 +126,7 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 	if err != nil {
 		return hook.Process{}, err
 	}
+	s.agent = r.c.seccompAgent(r.spec, specs.StateCreated)
 	if err := s.awaitExecute(p); err != nil {
 		s.kill()
 		return hook.Process{}, err
@@ -144,7 +145,13 @@ func (s *stage) awaitExecute(p *plan.Plan) error {
 		if err != nil {
 			return err
 		}
-		if m.Type != nsenter.MessageForked { // the only one that may be due here
+		if m.Type == nsenter.MessageListener {
+			if err := s.serveListener(m); err != nil || s.agent.hold {
+				return err
+			}
+			continue
+		}
+		if m.Type != nsenter.MessageForked { // no other one may be due here
 			return fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
 		}
 		if err := s.follow(int(m.Value)); err != nil {

@@ -113,18 +113,22 @@ func (s *stage) serve(p *plan.Plan, handle func(*nsenter.Message, int) error) er
 // awaitProgram waits for the end of the socket, which execve closes. It returns the error message that came instead, or
 // nil.
 func (s *stage) awaitProgram() (*nsenter.Message, error) {
-	m, _, err := s.hear()
-	if errors.Is(err, errStageEnded) && !errors.Is(err, unix.ECONNRESET) {
-		s.closeSocket()
-		return nil, nil
+	for {
+		m, _, err := s.hear()
+		if errors.Is(err, errStageEnded) && !errors.Is(err, unix.ECONNRESET) {
+			s.closeSocket()
+			return nil, nil
+		}
+		if err != nil || m.Type == nsenter.MessageError {
+			return m, err
+		}
+		if m.Type != nsenter.MessageListener {
+			return nil, fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
+		}
+		if err := s.serveListener(m); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if m.Type != nsenter.MessageError {
-		return nil, fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
-	}
-	return m, nil
 }
 
 // handle does what one message asks for and answers it.

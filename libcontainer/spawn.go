@@ -22,6 +22,7 @@ type stage struct {
 	pid    int
 	pidFD  int
 	socket int
+	agent  *seccompAgent // of the filter that it will load; nil without SCMP_ACT_NOTIFY
 }
 
 // stageStart is how a stage is started.

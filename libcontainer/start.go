@@ -113,7 +113,12 @@ func (c *Container) wake() error {
 	defer unix.Close(fifo)
 	root := openRoot(c.saved.InitPID)
 	defer unix.Close(root)
-	if _, err := unix.Write(fifo, []byte{1}); err != nil {
+	if c.saved.FilterGate != 0 {
+		err = c.openFilterGate()
+	} else {
+		_, err = unix.Write(fifo, []byte{1})
+	}
+	if err != nil {
 		return fmt.Errorf("wake the container's init: %w", err)
 	}
 	if err := unix.Unlink(c.file(fifoName)); err != nil {

@@ -59,6 +59,7 @@ type savedState struct {
 	MemoryLimited  bool              `json:"memory_limited,omitempty"`    // a program that ends at once may have run out of it
 	OOMKills       uint64            `json:"oom_kills,omitempty"`         // in the control group before the container
 	NoNewKeyring   bool              `json:"no_new_keyring,omitempty"`    // its processes are in their callers' session keyrings
+	FilterGate     int32             `json:"filter_gate,omitempty"`       // where the stage waits under its filter; 0: at exec.fifo
 }
 
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root

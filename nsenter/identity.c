@@ -131,11 +131,35 @@ struct filter_program { /* struct sock_fprog */
 	const void *filter;
 };
 
+static volatile int32_t listener;
+
+/* The filter may refuse any system call, kill for it, or ask an agent who does not have the listener yet. So none is made
+ * until the host side has taken the listener out of our descriptors and passed it on: it looks into our memory, and we
+ * look whether it has written there. */
+static void load_with_listener(const struct step_seccomp *s, const struct filter_program *program)
+{
+	listener = LISTENER_NONE;
+	send_message(MESSAGE_LISTENER, (int32_t)(intptr_t)&listener, -1);
+	wait_go();
+	listener = (int32_t)must(sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, s->flags, program), "seccomp");
+	for (uint64_t begin = ticks(); listener != LISTENER_TAKEN; relax(&listener)) {
+		if (ticks() - begin > some_seconds()) /* the host side is gone */
+			quit(1);
+	}
+	if (s->result_fd >= 0) {
+		reg.fifo_fd = s->fifo_fd;
+		reg.result_fd = s->result_fd;
+	}
+}
+
 void step_seccomp(const struct step_seccomp *s)
 {
 	struct filter_program program = { .length = (uint16_t)s->program.count, .filter = list_at(s->program) };
 
 	if (s->program.count > UINT16_MAX)
 		fail(-EINVAL, "seccomp");
-	must(sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, s->flags, &program), "seccomp");
+	if (s->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		load_with_listener(s, &program);
+	else
+		must(sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, s->flags, &program), "seccomp");
 }

@@ -57,6 +57,48 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #error "the stage knows x86_64 and aarch64"
 #endif
 
+/* To wait for another process to change word without a system call: a turn of the loop, and a clock that the processor has.
+ * Its ticks are of some 1 to 5 GHz on x86-64; aarch64 tells. */
+#ifdef STAGE_HOSTED
+void relax(volatile int32_t *word);
+#define ticks() ((uint64_t)0)
+#define some_seconds() ((uint64_t)0)
+#else
+static inline void relax(volatile int32_t *word)
+{
+	(void)word;
+#ifdef __x86_64__
+	__asm__ volatile("pause");
+#else
+	__asm__ volatile("yield");
+#endif
+}
+
+static inline uint64_t ticks(void)
+{
+#ifdef __x86_64__
+	return __builtin_ia32_rdtsc();
+#else
+	uint64_t count;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
+	return count;
+#endif
+}
+
+static inline uint64_t some_seconds(void)
+{
+#ifdef __x86_64__
+	return 1ull << 35;
+#else
+	uint64_t frequency;
+
+	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(frequency));
+	return 10 * frequency;
+#endif
+}
+#endif
+
 #define ARG(x) ((long)(x))
 #define sys0(n) syscall6(n, 0, 0, 0, 0, 0, 0)
 #define sys1(n, a) syscall6(n, ARG(a), 0, 0, 0, 0, 0)

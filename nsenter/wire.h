@@ -276,8 +276,10 @@ struct step_umask { struct step_head head; __u32 set; __u32 mask; };
 struct step_close_descriptors { struct step_head head; };
 struct step_no_new_privileges { struct step_head head; };
 
-/* seccomp(SECCOMP_SET_MODE_FILTER); program: struct sock_filter each. */
-struct step_seccomp { struct step_head head; struct list program; __u32 flags; __u32 pad; };
+/* seccomp(SECCOMP_SET_MODE_FILTER); program: struct sock_filter each. With SECCOMP_FILTER_FLAG_NEW_LISTENER in flags it
+ * goes on only when the host side has the listener (MESSAGE_LISTENER). If result_fd is not -1, that is the start of a
+ * container that was created, and from then on errors go to exec.result. */
+struct step_seccomp { struct step_head head; struct list program; __u32 flags; __s32 fifo_fd; __s32 result_fd; __u32 pad; };
 
 /* Makes the directory at path below the root, with its parents, if it is missing. */
 struct step_make_directory { struct step_head head; text path; __u32 mode; };
@@ -312,6 +314,7 @@ enum message_type {
 	MESSAGE_HOOKS,        /* namespaces and mounts are there, the old root can still be seen */
 	MESSAGE_DESCRIPTOR,   /* value: enum descriptor_kind; one descriptor by SCM_RIGHTS, or none */
 	MESSAGE_READY,        /* everything that create does is done */
+	MESSAGE_LISTENER,     /* a filter with a listener is about to be loaded; value: the address of an __s32, enum listener */
 	MESSAGE_ERROR,        /* step, error, call, detail */
 	/* host to stage */
 	MESSAGE_GO,
@@ -322,6 +325,13 @@ enum descriptor_kind {
 	DESCRIPTOR_CONSOLE, /* master of the terminal; no answer is awaited */
 	DESCRIPTOR_PASSWD,  /* the container's /etc/passwd; the answer has the HOME entry */
 	DESCRIPTOR_TREE,    /* a detached tree; it has its id mapping when the answer comes */
+};
+
+/* The word through which stage and host side speak when a filter may refuse, or make wait, any system call of the stage:
+ * the host side reads and writes it in the stage's memory. Other values are the listener's descriptor. */
+enum listener {
+	LISTENER_NONE = -1,  /* not loaded yet */
+	LISTENER_TAKEN = -2, /* go on */
 };
 
 #define MESSAGE_CALL 24

@@ -109,6 +109,7 @@ const (
 	MessageHooks       = C.MESSAGE_HOOKS
 	MessageDescriptor  = C.MESSAGE_DESCRIPTOR
 	MessageReady       = C.MESSAGE_READY
+	MessageListener    = C.MESSAGE_LISTENER
 	MessageError       = C.MESSAGE_ERROR
 	MessageGo          = C.MESSAGE_GO
 )
@@ -119,6 +120,12 @@ const (
 	DescriptorConsole = C.DESCRIPTOR_CONSOLE
 	DescriptorPasswd  = C.DESCRIPTOR_PASSWD
 	DescriptorTree    = C.DESCRIPTOR_TREE
+)
+
+// The word through which stage and host side speak under a filter, where it is no descriptor.
+const (
+	ListenerNone  = C.LISTENER_NONE
+	ListenerTaken = C.LISTENER_TAKEN
 )
 
 type (

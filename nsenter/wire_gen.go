@@ -101,8 +101,9 @@ const (
 	MessageHooks       = 0x6
 	MessageDescriptor  = 0x7
 	MessageReady       = 0x8
-	MessageError       = 0x9
-	MessageGo          = 0xa
+	MessageListener    = 0x9
+	MessageError       = 0xa
+	MessageGo          = 0xb
 )
 
 const (
@@ -110,6 +111,11 @@ const (
 	DescriptorConsole = 0x1
 	DescriptorPasswd  = 0x2
 	DescriptorTree    = 0x3
+)
+
+const (
+	ListenerNone  = -0x1
+	ListenerTaken = -0x2
 )
 
 type (
@@ -383,10 +389,12 @@ type (
 		Head StepHead
 	}
 	StepSeccomp struct {
-		Head    StepHead
-		Program List
-		Flags   uint32
-		Pad     uint32
+		Head      StepHead
+		Program   List
+		Flags     uint32
+		Fifo_fd   int32
+		Result_fd int32
+		Pad       uint32
 	}
 	StepMakeDirectory struct {
 		Head StepHead

@@ -150,7 +150,7 @@ func (d *decoder) process(op uint32, raw []byte) Step {
 		return NoNewPrivileges{}
 	case nsenter.OpSeccomp:
 		s := exactly[nsenter.StepSeccomp](raw)
-		return Seccomp{d.block(s.Program), s.Flags}
+		return Seccomp{d.block(s.Program), s.Flags, d.slot(s.Fifo_fd), d.slot(s.Result_fd)}
 	}
 	return d.finish(op, raw)
 }

@@ -61,6 +61,12 @@ func goldens() []golden {
 			withFilter(h)
 			h.Capabilities &^= 1 << 25 // CAP_SYS_TIME
 		}},
+		{name: "listener", config: "identity", host: withListener},
+		{name: "listener-privileged", config: "terminal", host: withListener},
+		{name: "listener-run", config: "identity", host: func(h *Host) {
+			withListener(h)
+			h.WaitForStart = false
+		}},
 		{name: "no-process", config: "no-process", host: cgroupV2},
 		{name: "labels", config: "labels", host: cgroupV1},
 		{name: "labels-apparmor-run", config: "labels", edit: withProfile, host: func(h *Host) { h.WaitForStart = false }},
@@ -121,6 +127,12 @@ func inUserNamespace(s *specs.Spec) {
 func withFilter(h *Host) {
 	allow := []byte{6, 0, 0, 0, 0, 0, 0xff, 0x7f} // BPF_RET|BPF_K SECCOMP_RET_ALLOW
 	h.Filter = &Filter{Program: append(allow, allow...), Flags: 1}
+}
+
+// withListener is withFilter for a profile with SCMP_ACT_NOTIFY.
+func withListener(h *Host) {
+	withFilter(h)
+	h.Filter.Flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 }
 
 // testHost is a host for create with --bundle /run/bundle.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/capability"
 	"github.com/rt-oci/rt/nsenter"
@@ -70,10 +71,11 @@ func findProgram(b *builder) error {
 	return nil
 }
 
-// ready ends what create does. `run` starts the program with the answer; `create` leaves the stage waiting.
+// ready ends what create does. `run` starts the program with the answer; `create` leaves the stage waiting, there or, with
+// a filter that has a listener, where that is loaded.
 func ready(b *builder) error {
 	b.add(Sync{Message: nsenter.MessageReady})
-	if b.host.WaitForStart {
+	if b.host.WaitForStart && !b.waitsUnderFilter() {
 		b.add(WaitStart{Fifo: b.file(File{Kind: FileFifo}), Result: b.file(File{Kind: FileResult})})
 	}
 	return nil
@@ -226,11 +228,24 @@ func seccomp(b *builder) error           { return b.addSeccomp(true) }
 
 // addSeccomp loads the filter as late as it can be: behind no_new_privs, if the config has that.
 func (b *builder) addSeccomp(noNewPrivileges bool) error {
-	if p := b.spec.Process; p != nil && b.host.Filter != nil && p.NoNewPrivileges == noNewPrivileges {
-		b.member = "linux.seccomp"
-		b.add(Seccomp{Program: b.host.Filter.Program, Flags: b.host.Filter.Flags})
+	p, filter := b.spec.Process, b.host.Filter
+	if p == nil || filter == nil || p.NoNewPrivileges != noNewPrivileges {
+		return nil
 	}
+	b.member = "linux.seccomp"
+	step := Seccomp{Program: filter.Program, Flags: filter.Flags, Fifo: NoSlot, Result: NoSlot}
+	if b.waitsUnderFilter() {
+		step.Fifo, step.Result = b.file(File{Kind: FileFifo}), b.file(File{Kind: FileResult})
+	}
+	b.add(step)
 	return nil
+}
+
+// waitsUnderFilter says that the wait for the start is behind the filter: an agent gets the listener at create, so that
+// one that is not there is an error of create.
+func (b *builder) waitsUnderFilter() bool {
+	return b.host.WaitForStart && b.spec.Process != nil && b.host.Filter != nil &&
+		b.host.Filter.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
 }
 
 func execute(b *builder) error {

@@ -123,8 +123,9 @@ type (
 	CloseDescriptors struct{}
 	NoNewPrivileges  struct{}
 	Seccomp          struct {
-		Program []byte
-		Flags   uint32
+		Program      []byte
+		Flags        uint32
+		Fifo, Result Slot // if the wait for its listener is that for the start
 	}
 
 	MakeDirectory struct {

@@ -81,7 +81,9 @@ func (NoNewPrivileges) encode(e *encoder) {
 }
 
 func (s Seccomp) encode(e *encoder) {
-	put(e, nsenter.OpSeccomp, &nsenter.StepSeccomp{Program: e.block(s.Program), Flags: s.Flags})
+	put(e, nsenter.OpSeccomp, &nsenter.StepSeccomp{
+		Program: e.block(s.Program), Flags: s.Flags, Fifo_fd: e.fd(s.Fifo), Result_fd: e.fd(s.Result),
+	})
 }
 
 func (s MakeDirectory) encode(e *encoder) {

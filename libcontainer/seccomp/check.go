@@ -46,7 +46,16 @@ func Check(s *specs.LinuxSeccomp) error {
 	if s.ListenerMetadata != "" && s.ListenerPath == "" {
 		return fmt.Errorf("linux.seccomp.listenerMetadata: set without listenerPath")
 	}
+	if Notifies(s) && s.ListenerPath == "" {
+		return fmt.Errorf("linux.seccomp.listenerPath: missing (SCMP_ACT_NOTIFY wants the socket of an agent)")
+	}
 	return nil
+}
+
+// Notifies says that an agent decides about system calls: without a rule for that, listenerPath means nothing
+// (config-linux.md "Seccomp"). A filter for it gives the process that loads it a descriptor, the listener.
+func Notifies(s *specs.LinuxSeccomp) bool {
+	return s != nil && slices.ContainsFunc(s.Syscalls, func(rule specs.LinuxSyscall) bool { return rule.Action == specs.ActNotify })
 }
 
 func checkRule(rule *specs.LinuxSyscall) error {
@@ -81,8 +90,6 @@ func checkAction(name specs.LinuxSeccompAction, errno *uint, actionField, errnoF
 	switch {
 	case name == "":
 		return fmt.Errorf("%s: missing", actionField)
-	case name == specs.ActNotify:
-		return fmt.Errorf("%s: SCMP_ACT_NOTIFY is not supported", actionField)
 	case !slices.Contains(Actions(), name):
 		return fmt.Errorf("%s: %q is unknown", actionField, name)
 	case name == specs.ActErrno:

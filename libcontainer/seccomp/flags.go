@@ -3,6 +3,7 @@
 package seccomp
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,7 +25,7 @@ func flags() []flag {
 		{specs.LinuxSeccompFlagLog, unix.SECCOMP_FILTER_FLAG_LOG, true},
 		{specs.LinuxSeccompFlagSpecAllow, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, true},
 		// It is about the listener of SCMP_ACT_NOTIFY and invalid without one.
-		{specs.LinuxSeccompFlagWaitKillableRecv, unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, false},
+		{specs.LinuxSeccompFlagWaitKillableRecv, unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, true},
 	}
 }
 
@@ -70,6 +71,22 @@ func kernelSupports(bit uint32) bool {
 // loadFlags returns the flags for seccomp(2). Without linux.seccomp.flags it is SPEC_ALLOW: the mitigation that a
 // filter switches on otherwise slows everything and is no part of what the filter is for.
 func loadFlags(s *specs.LinuxSeccomp) (uint32, error) {
+	bits, err := listedFlags(s)
+	switch {
+	case err != nil:
+		return 0, err
+	case !Notifies(s):
+		return bits &^ unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, nil
+	case !kernelSupports(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER):
+		return 0, errNoListener
+	}
+	return bits | unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, nil
+}
+
+// errNoListener has words that callers match.
+var errNoListener = errors.New("linux.seccomp: seccomp notify unsupported: the kernel has no SECCOMP_FILTER_FLAG_NEW_LISTENER (leave SCMP_ACT_NOTIFY out)")
+
+func listedFlags(s *specs.LinuxSeccomp) (uint32, error) {
 	if s.Flags == nil {
 		if kernelSupports(unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW) {
 			return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil

@@ -8,7 +8,7 @@ import specs "github.com/opencontainers/runtime-spec/specs-go"
 func Actions() []specs.LinuxSeccompAction {
 	return []specs.LinuxSeccompAction{
 		specs.ActAllow, specs.ActErrno, specs.ActKill, specs.ActKillProcess,
-		specs.ActKillThread, specs.ActLog, specs.ActTrace, specs.ActTrap,
+		specs.ActKillThread, specs.ActLog, specs.ActNotify, specs.ActTrace, specs.ActTrap,
 	}
 }
 

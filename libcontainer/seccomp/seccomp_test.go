@@ -36,6 +36,23 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%s: %d, %v", name, filter.Flags, err)
 		}
 	}
+	notify := []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}}
+	killable := []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagWaitKillableRecv}
+	for name, c := range map[string]struct {
+		profile specs.LinuxSeccomp
+		want    uint32
+	}{
+		"notify":                  {specs.LinuxSeccomp{Syscalls: notify}, 12},
+		"notify, empty":           {specs.LinuxSeccomp{Syscalls: notify, Flags: []specs.LinuxSeccompFlag{}}, 8},
+		"notify, killable":        {specs.LinuxSeccomp{Syscalls: notify, Flags: killable}, 40},
+		"killable without notify": {specs.LinuxSeccomp{Flags: killable}, 0},
+	} {
+		c.profile.DefaultAction, c.profile.ListenerPath = specs.ActAllow, "/run/agent"
+		filter, err := compile(&c.profile)
+		if err != nil || filter.Flags != c.want {
+			t.Errorf("%s: %d, %v", name, filter.Flags, err)
+		}
+	}
 	if kernelSupports(1 << 31) {
 		t.Error("a flag that doesn't exist is supported")
 	}
@@ -84,7 +101,8 @@ func TestCheck(t *testing.T) {
 		{"syscalls[0].names: empty", func(s *specs.LinuxSeccomp) { s.Syscalls[0].Names = nil }},
 		{"syscalls[0].names[0]: empty", func(s *specs.LinuxSeccomp) { s.Syscalls[0].Names = []string{""} }},
 		{"syscalls[0].action: missing", func(s *specs.LinuxSeccomp) { s.Syscalls[0].Action = "" }},
-		{"syscalls[0].action: SCMP_ACT_NOTIFY is not supported", func(s *specs.LinuxSeccomp) { s.Syscalls[0].Action = specs.ActNotify }},
+		{"listenerPath: missing (SCMP_ACT_NOTIFY", func(s *specs.LinuxSeccomp) { s.Syscalls[0].Action = specs.ActNotify }},
+		{"", func(s *specs.LinuxSeccomp) { s.Syscalls[0].Action, s.ListenerPath = specs.ActNotify, "/run/agent" }},
 		{"SCMP_ACT_NOTIFY cannot be used for the write syscall", func(s *specs.LinuxSeccomp) {
 			s.Syscalls[0] = specs.LinuxSyscall{Names: []string{"write"}, Action: specs.ActNotify}
 		}},
@@ -147,8 +165,11 @@ func TestTheCompilerKnowsAllWords(t *testing.T) {
 		}
 		for _, s := range []*specs.LinuxSeccomp{
 			{DefaultAction: name},
-			{DefaultAction: fallback, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: name}}},
+			{DefaultAction: fallback, ListenerPath: "/run/agent", Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: name}}},
 		} {
+			if s.DefaultAction == specs.ActNotify {
+				continue // is refused
+			}
 			if _, err := compile(s); err != nil {
 				t.Errorf("action %s: %v", name, err)
 			}

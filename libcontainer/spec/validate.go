@@ -53,7 +53,7 @@ func Validate(s *specs.Spec, bundle string) (warnings []string, err error) {
 		(*validator).mountLabel,
 		(*validator).seccomp,
 		(*validator).hooks,
-		(*validator).unsupported,
+		(*validator).ignored,
 	} {
 		if err := check(v); err != nil {
 			return v.warnings, err

@@ -26,7 +26,7 @@ func SendFD(socketPath, name string, fd *os.File) error {
 	if name == "" || len(name) > nameBytes {
 		return fmt.Errorf("send to socket %q: name of %d bytes (1 to %d are allowed)", socketPath, len(name), nameBytes)
 	}
-	conn, err := connect(socketPath)
+	conn, err := Connect(socketPath)
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,9 @@ func SendFD(socketPath, name string, fd *os.File) error {
 	return nil
 }
 
-// connect returns a blocking stream socket that is connected to socketPath.
-func connect(socketPath string) (int, error) {
+// Connect returns a blocking stream socket that is connected to socketPath; a path that begins with "@" is an abstract
+// address. The caller closes it.
+func Connect(socketPath string) (int, error) {
 	if socketPath == "" {
 		return -1, fmt.Errorf("connect to socket: the path is empty")
 	}

@@ -52,6 +52,8 @@ func TestEveryStepOfExec(t *testing.T) {
 			b.Spec.Linux.Seccomp = allow
 			return b
 		}},
+		{"agent", nil, func(t *testing.T) *harness.Bundle { return withAgent(t, true) }},
+		{"agent, privileged", nil, func(t *testing.T) *harness.Bundle { return withAgent(t, false) }},
 		{"user namespace", nil, userNamespaced},
 		{"shared pid namespace", nil, func(t *testing.T) *harness.Bundle {
 			b := richBundle(t)

@@ -96,6 +96,8 @@ func TestEveryStepOfCreate(t *testing.T) {
 		{"no pivot", func(t *testing.T) (*harness.Bundle, []string) { return richBundle(t), []string{"--no-pivot"} }},
 		{"user namespace", func(t *testing.T) (*harness.Bundle, []string) { return userNamespaced(t), nil }},
 		{"terminal", withTerminal},
+		{"agent", func(t *testing.T) (*harness.Bundle, []string) { return withAgent(t, true), nil }},
+		{"agent, privileged", func(t *testing.T) (*harness.Bundle, []string) { return withAgent(t, false), nil }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -103,6 +105,10 @@ func TestEveryStepOfCreate(t *testing.T) {
 			create := func(t *testing.T) harness.Result { return b.Create(t, flags...) }
 			plan := steps(t, b, create)
 			start := slices.IndexFunc(plan, func(s step) bool { return s.name == "WaitStart" })
+			if start < 0 { // it is where the filter with a listener is loaded, which is done by create
+				start = 1 + slices.IndexFunc(plan, func(s step) bool { return s.name == "Seccomp" })
+				wantFailedStart(t, b, b.Snapshot(t), start, plan[start], create)
+			}
 			t.Logf("%d steps, %d of them before the start", len(plan), start)
 			before := b.Snapshot(t)
 			for i, s := range plan {
@@ -120,7 +126,7 @@ func TestEveryStepOfCreate(t *testing.T) {
 // TestEveryStepOfRun makes run fail at each step; the container must be gone, whoever failed.
 func TestEveryStepOfRun(t *testing.T) {
 	t.Parallel()
-	b := richBundle(t)
+	b := withAgent(t, true)
 	giveDevice := withNetDevice(t, b)
 	plan := steps(t, b, func(t *testing.T) harness.Result { return b.Run(t, "--detach") })
 	giveDevice() // the first one has gone with that container; from here on it must come back
@@ -128,6 +134,20 @@ func TestEveryStepOfRun(t *testing.T) {
 	for i, s := range plan {
 		wantFailure(t, b, before, i, s, func(t *testing.T) harness.Result { return b.Run(t) })
 	}
+}
+
+// withAgent has a filter with a listener, and somebody who takes that.
+func withAgent(t *testing.T, noNewPrivileges bool) *harness.Bundle {
+	t.Helper()
+	b := richBundle(t)
+	b.Spec.Process.NoNewPrivileges = noNewPrivileges
+	b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow, ListenerPath: b.Path("agent"),
+		Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir", "setresuid", "execve"}, Action: specs.ActNotify}},
+	}
+	agent := harness.NewAgent(t, b.Path("agent"), func(int) harness.Answer { return harness.Proceed })
+	agent.Ignore()
+	return b
 }
 
 func failAt(b *harness.Bundle, i int) { b.Env = []string{"RT_FAIL_AT=" + strconv.Itoa(i)} }

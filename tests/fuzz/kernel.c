@@ -7,6 +7,7 @@
 #include "../../nsenter/stage.h" /* first: linux/stat.h says nothing after a C library's header */
 
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,7 +277,7 @@ static long without_fd(long n, const long *arg, uint8_t variant)
 		return 0;
 	case __NR_seccomp:
 		look_filter((void *)arg[2]);
-		return 0;
+		return arg[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER ? new_fd() : 0;
 	case __NR_clone3:
 		look((void *)arg[0], (size_t)arg[1]);
 		return variant;
@@ -351,6 +352,14 @@ long stage_syscall(long n, long a, long b, long c, long d, long e, long f)
 	if (verdict & 128 && n != __NR_close)
 		return -errors[(verdict & 127) % (sizeof errors / sizeof *errors)];
 	return succeed(n, arg, verdict);
+}
+
+/* The host side, which takes the listener. */
+void relax(volatile int32_t *word)
+{
+	if (*word < 0 || !kernel.open[*word])
+		complain("the stage waits for somebody to take a listener that it does not have", *word);
+	*word = LISTENER_TAKEN;
 }
 
 void run_plan(int plan_fd);

@@ -34,18 +34,15 @@ func writeSeeds(top, dir string) ([]string, error) {
 	var seeds []string
 	for _, config := range configs {
 		name := strings.TrimSuffix(filepath.Base(config), ".json")
-		for _, exec := range []bool{false, true} {
-			if name == "no-process" && exec {
+		for _, kind := range [...]seedKind{ofCreate, ofExec, ofListener} {
+			if name == "no-process" && kind != ofCreate {
 				continue
 			}
-			seed, err := newSeed(config, exec)
+			seed, err := newSeed(config, kind)
 			if err != nil {
 				return nil, fmt.Errorf("make seed of %q: %w", config, err)
 			}
-			file := filepath.Join(dir, name)
-			if exec {
-				file += "-exec"
-			}
+			file := filepath.Join(dir, name+string(kind))
 			if err := os.WriteFile(file, seed, 0o644); err != nil {
 				return nil, fmt.Errorf("write seed: %w", err)
 			}
@@ -55,8 +52,17 @@ func writeSeeds(top, dir string) ([]string, error) {
 	return seeds, nil
 }
 
-// newSeed makes the plan of a container, or of an exec of its process once more.
-func newSeed(config string, exec bool) ([]byte, error) {
+// seedKind is what a seed is made of, and the end of its file's name.
+type seedKind string
+
+const (
+	ofCreate   seedKind = ""          // a container
+	ofExec     seedKind = "-exec"     // its process once more
+	ofListener seedKind = "-listener" // a container with a filter that has a listener
+)
+
+// newSeed makes the plan of a kind.
+func newSeed(config string, kind seedKind) ([]byte, error) {
 	data, err := os.ReadFile(config)
 	if err != nil {
 		return nil, err
@@ -71,8 +77,11 @@ func newSeed(config string, exec bool) ([]byte, error) {
 		ProcMounts:   []string{"/proc"}, NoPivot: strings.Contains(config, "hooks"),
 		Filter: &plan.Filter{Program: make([]byte, 64)}, Capabilities: 1<<41 - 1, WaitForStart: true,
 	}
+	if kind == ofListener {
+		host.Filter.Flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
 	p, err := plan.Create(s, host)
-	if exec {
+	if kind == ofExec {
 		p, err = plan.Exec(s, host, plan.Entered{Init: 7, Join: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUSER})
 	}
 	if err != nil {

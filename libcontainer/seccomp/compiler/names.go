@@ -20,6 +20,8 @@ func action(name specs.LinuxSeccompAction) libseccomp.ScmpAction {
 		return libseccomp.ActKillProcess
 	case specs.ActLog:
 		return libseccomp.ActLog
+	case specs.ActNotify:
+		return libseccomp.ActNotify
 	case specs.ActTrace:
 		return libseccomp.ActTrace
 	case specs.ActTrap:

@@ -9,14 +9,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-func TestRefuseUnsupported(t *testing.T) {
-	for member, edit := range map[string]func(*specs.Spec){
-		"linux.seccomp.syscalls with SCMP_ACT_NOTIFY": ruled(specs.LinuxSyscall{Names: []string{"mkdir"}, Action: specs.ActNotify}),
-	} {
-		wantRefusals(t, []refusal{{member, edit, member + ": not supported by this version of rt (remove it)"}})
-	}
-}
-
 // The specification lets a runtime ignore it; there is no such limit any more.
 func TestTheKernelMemoryLimitIsIgnored(t *testing.T) {
 	memory := func(kernel int64) func(*specs.Spec) {

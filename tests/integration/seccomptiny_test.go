@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/tests/harness"
+)
+
+// mkdir386 is the number of mkdir(2) on i386.
+const mkdir386 = 39
+
+// tiny is a bundle whose program makes one system call and exits with its error number.
+func tiny(t *testing.T, bits int, call uint32) *harness.Bundle {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the tiny programs are for x86-64")
+	}
+	b := harness.NewBundle(t, "/bin/tiny")
+	harness.WriteFile(t, b.InRootfs("bin/tiny"), string(harness.TinyProgram(bits, call)), 0o755)
+	b.Spec.Mounts = append(b.Spec.Mounts, writableTmp)
+	return b
+}
+
+// writableTmp is a place where mkdir(2) works if no filter is in its way.
+var writableTmp = specs.Mount{Destination: "/tmp", Type: "tmpfs", Options: []string{"mode=1777"}}
+
+// TestEachActionByItsEffect is about programs of both word lengths: the same rule has another number for the other one.
+func TestEachActionByItsEffect(t *testing.T) {
+	t.Parallel()
+	const killed = 128 + int(unix.SIGSYS)
+	for _, c := range []struct {
+		action specs.LinuxSeccompAction
+		errno  *uint
+		want   int
+	}{
+		{specs.ActAllow, nil, 0},
+		{specs.ActLog, nil, 0},
+		{specs.ActErrno, nil, int(unix.EPERM)},
+		{specs.ActErrno, pointer(uint(55)), 55},
+		{specs.ActTrace, nil, int(unix.ENOSYS)}, // nobody traces
+		{specs.ActTrap, nil, killed},
+		{specs.ActKill, nil, killed},
+		{specs.ActKillThread, nil, killed},
+		{specs.ActKillProcess, nil, killed},
+		{specs.ActNotify, nil, int(unix.ENOMEDIUM)},
+	} {
+		for bits, call := range map[int]uint32{64: unix.SYS_MKDIR, 32: mkdir386} {
+			t.Run(fmt.Sprintf("%s %d", c.action, bits), func(t *testing.T) {
+				t.Parallel()
+				b := tiny(t, bits, call)
+				b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{
+					DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX86},
+					Syscalls: []specs.LinuxSyscall{rule(c.action, c.errno, "mkdir")},
+				}
+				if c.action == specs.ActAllow {
+					b.Spec.Linux.Seccomp.DefaultAction = specs.ActErrno
+					b.Spec.Linux.Seccomp.Syscalls[0].Names = []string{"mkdir", "execve", "exit"}
+				}
+				if c.action == specs.ActNotify {
+					b.Spec.Linux.Seccomp.ListenerPath = b.Path("agent")
+					agentOf(t, b, func(got int) harness.Answer {
+						if got != int(call) {
+							t.Errorf("the agent was asked for call %d, want %d", got, call)
+						}
+						return harness.Answer{Errno: unix.ENOMEDIUM}
+					})
+				}
+				b.Run(t).WantExit(t, c.want)
+			})
+		}
+	}
+}
+
+// What the profile does not list can't get round it by its word length.
+func TestAProgramOfAnUnlistedArchitectureIsKilled(t *testing.T) {
+	t.Parallel()
+	b := tiny(t, 32, mkdir386)
+	b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{rule(specs.ActErrno, nil, "chmod")},
+	}
+	b.Run(t).WantExit(t, 128+int(unix.SIGSYS))
+}
+
+// TestAProfileOfNothingButTheProgramsCallsStarts: with no_new_privs the profile needs execve and what the program itself
+// calls, and kills for all else. Whatever rt called under the filter would be seen here.
+func TestAProfileOfNothingButTheProgramsCallsStarts(t *testing.T) {
+	t.Parallel()
+	for _, agent := range []bool{false, true} {
+		t.Run(fmt.Sprintf("agent %v", agent), func(t *testing.T) {
+			t.Parallel()
+			strict := func(b *harness.Bundle) {
+				b.Spec.Process.NoNewPrivileges = true
+				b.Spec.Process.User.UID = 1000
+				names := []string{"execve", "exit", "pause", "mkdir"}
+				b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActKillProcess, Syscalls: []specs.LinuxSyscall{rule(specs.ActAllow, nil, names...)}}
+				if agent {
+					b.Spec.Linux.Seccomp.Syscalls[0].Names = slices.Delete(names, 3, 4)
+					b.Spec.Linux.Seccomp.Syscalls = append(b.Spec.Linux.Seccomp.Syscalls, rule(specs.ActNotify, nil, "mkdir"))
+					b.Spec.Linux.Seccomp.ListenerPath = b.Path("agent")
+					agentOf(t, b, func(int) harness.Answer { return harness.Answer{} })
+				}
+			}
+			b := tiny(t, 64, unix.SYS_MKDIR)
+			strict(b)
+			b.Run(t).WantExit(t, 0).WantStderrIs(t, "")
+
+			b.Spec.Process.Args = []string{"/bin/wait"}
+			harness.WriteFile(t, b.InRootfs("bin/wait"), string(harness.TinyProgram(64, unix.SYS_PAUSE)), 0o755)
+			*hooksOf(b, "startContainer") = []specs.Hook{{Path: "/bin/tiny"}}
+			b.Create(t).WantExit(t, 0)
+			b.Start(t).WantExit(t, 0).WantStderrIs(t, "")
+			want := int(unix.EEXIST) // the hook has made it
+			if agent {
+				want = 0
+			}
+			b.Exec(t, nil, "/bin/tiny").WantExit(t, want).WantStderrIs(t, "")
+			if state := b.State(t); state.Status != specs.StateRunning {
+				t.Errorf("the container is %s", state.Status)
+			}
+			b.Delete(t, "--force").WantExit(t, 0)
+		})
+	}
+}
