@@ -92,15 +92,11 @@ void step_label(const struct step_label *s)
 		replace_fd(&reg.label_fd, -1);
 }
 
-/* ONLCR is off before the user's process can print: what it prints arrives as it is. */
+/* The modes stay as the kernel makes them: who takes the master decides about them, before the program starts. */
 static void set_up_terminal(int fd, const struct step_console *s)
 {
-	struct termios settings;
 	struct winsize size = { .ws_row = (uint16_t)s->rows, .ws_col = (uint16_t)s->columns };
 
-	must(sys3(__NR_ioctl, fd, TCGETS, &settings), "ioctl TCGETS");
-	settings.c_oflag &= ~(tcflag_t)ONLCR;
-	must(sys3(__NR_ioctl, fd, TCSETS, &settings), "ioctl TCSETS");
 	if (s->rows != 0 || s->columns != 0)
 		must(sys3(__NR_ioctl, fd, TIOCSWINSZ, &size), "ioctl TIOCSWINSZ");
 	must(sys3(__NR_fchown, fd, s->uid, -1), "fchown");

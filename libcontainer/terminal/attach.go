@@ -138,7 +138,7 @@ func (a *Attach) prepare() error {
 	if err != nil {
 		return fmt.Errorf("attach terminal: TCGETS of the pseudo-terminal: %w", err)
 	}
-	if hasONLCR := mode.Oflag&unix.ONLCR != 0; hasONLCR == direct { // the stage has switched it off
+	if hasONLCR := mode.Oflag&unix.ONLCR != 0; hasONLCR == direct { // a new pseudo-terminal has it
 		return nil
 	}
 	mode.Oflag ^= unix.ONLCR

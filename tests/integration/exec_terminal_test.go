@@ -73,7 +73,7 @@ func TestExecSendsTheTerminal(t *testing.T) {
 		}
 		out, _ := io.ReadAll(master) // EIO when the last one has closed the terminal
 		master.Close()
-		for _, want := range []string{"10 110", "got hello"} {
+		for _, want := range []string{"10 110\r\n", "got hello\r\n"} { // the receiver's terminal is in raw mode
 			if !strings.Contains(string(out), want) {
 				t.Errorf("the terminal has shown %q, want %q", out, want)
 			}

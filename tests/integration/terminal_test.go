@@ -56,7 +56,7 @@ func TestTheConsoleSocketGetsTheMaster(t *testing.T) {
 	b.WaitFor(t, "stopped")
 	out, _ := io.ReadAll(master) // EIO when the last one has closed the terminal
 	got := string(out)
-	for _, want := range []string{"10 110", "got hello"} {
+	for _, want := range []string{"10 110\r\n", "got hello\r\n"} { // the receiver's terminal is in raw mode
 		if !strings.Contains(got, want) {
 			t.Errorf("the terminal has shown %q, want %q", got, want)
 		}
