@@ -157,11 +157,6 @@ func (n *creation) execute(wait bool) error {
 	if n.stage.agent = n.c.seccompAgent(n.spec, specs.StateCreating); n.stage.agent != nil {
 		n.stage.agent.hold = wait
 	}
-	if n.group.Version() == cgroup.V2 { // it is in the group from its birth
-		if err := n.releasePlaceholder(); err != nil {
-			return err
-		}
-	}
 	defer n.closeMappings()
 	if err := n.besideStage(); err != nil {
 		return err

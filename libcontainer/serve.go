@@ -133,7 +133,9 @@ func (s *stage) awaitProgram() (*nsenter.Message, error) {
 
 // handle does what one message asks for and answers it.
 func (n *creation) handle(m *nsenter.Message, fd int) error {
-	if err := n.releasePlaceholder(); err != nil { // by its first message the stage is in the group
+	// By its first message the stage is in the group. Not before: with its last process a scope would go, and a stage that
+	// fails early would take from us what we are writing to.
+	if err := n.releasePlaceholder(); err != nil {
 		return err
 	}
 	switch m.Type {

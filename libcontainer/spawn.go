@@ -32,6 +32,8 @@ type stageStart struct {
 	stdio  [3]uintptr
 	sys    syscall.SysProcAttr
 
+	shortLived bool // nothing is executed after it: it may have what our caller left open, which stays as it is for the next
+
 	instead func(error) int // another control group for one that the kernel refuses, or -1; may be nil
 }
 
@@ -75,8 +77,10 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 		}
 		files = append(files, uintptr(fd))
 	}
-	if err := sys.CloseOnExecFrom(3); err != nil {
-		return 0, -1, err
+	if !s.shortLived {
+		if err := sys.CloseOnExecFrom(3); err != nil {
+			return 0, -1, err
+		}
 	}
 	socketFD := len(files)
 	planFD, firstFile := socketFD+1, socketFD+2

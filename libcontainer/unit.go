@@ -49,7 +49,7 @@ func (n *creation) startUnit() error {
 		return nil
 	}
 	p := &plan.Plan{Steps: []plan.Entry{{Step: plan.Sync{Message: nsenter.MessageReady}}}}
-	start := stageStart{plan: p, stdio: [3]uintptr{0, 1, 2}}
+	start := stageStart{plan: p, stdio: [3]uintptr{0, 1, 2}, shortLived: true}
 	var err error
 	if n.holder, err = start.run(); err != nil {
 		return fmt.Errorf("start a placeholder: %w", err)

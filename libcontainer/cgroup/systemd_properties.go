@@ -49,6 +49,9 @@ func (u *unit) properties(g *Group, r *specs.LinuxResources, pid int) ([]propert
 		return nil, err
 	}
 	list = append(list, limits...)
+	if !slices.ContainsFunc(slices.Concat(limits, u.annotated), func(p property) bool { return p.name == "TasksMax" }) {
+		list = append(list, number("TasksMax", infinity)) // systemd's default is a limit that nobody asked for
+	}
 	for _, p := range u.annotated {
 		at := slices.IndexFunc(list, func(q property) bool { return q.name == p.name })
 		switch {

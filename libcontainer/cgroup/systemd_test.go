@@ -271,7 +271,7 @@ func TestAnnotationsBecomeProperties(t *testing.T) {
 	}
 	u := &unit{name: "x.scope", slice: "s.slice", annotated: properties}
 	all, err := u.properties(&Group{members: []member{{hierarchy: unifiedLayout.hierarchies[0], dir: "/nowhere"}}}, nil, 7)
-	if got := shown(all); err != nil || !slices.Contains(got, "DefaultDependencies=true") || slices.Contains(got, "DefaultDependencies=false") {
+	if got := shown(all); err != nil || !slices.Contains(got, fmt.Sprint("TasksMax=", uint64(math.MaxUint64))) || !slices.Contains(got, "DefaultDependencies=true") || slices.Contains(got, "DefaultDependencies=false") {
 		t.Errorf("%v, %v", got, err)
 	}
 }

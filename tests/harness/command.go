@@ -29,6 +29,14 @@ func slowness() time.Duration {
 	return 1
 }
 
+// NeedCgroupfs skips the test where all bundles use the systemd driver.
+func NeedCgroupfs(t *testing.T, why string) {
+	t.Helper()
+	if withSystemd {
+		t.Skip("with RT_TEST_SYSTEMD the driver is systemd's: " + why)
+	}
+}
+
 // withSystemd makes all bundles use the systemd driver.
 var withSystemd = os.Getenv("RT_TEST_SYSTEMD") != ""
 

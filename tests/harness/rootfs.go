@@ -128,3 +128,24 @@ func ReadFile(t *testing.T, path string) string {
 	}
 	return string(content)
 }
+
+// BuildProgram builds a static program of a test, in a directory of its package, and returns the program. Where there is
+// no Go, RT_TEST_PROGRAMS is a directory with programs that were built before.
+func BuildProgram(directory string) (string, error) {
+	if built := os.Getenv("RT_TEST_PROGRAMS"); built != "" {
+		program, err := os.ReadFile(filepath.Join(built, filepath.Base(directory)))
+		return string(program), err
+	}
+	dir, err := os.MkdirTemp("", "rt-program-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "program"), directory)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w: %s", directory, err, out)
+	}
+	program, err := os.ReadFile(filepath.Join(dir, "program"))
+	return string(program), err
+}

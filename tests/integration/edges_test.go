@@ -167,7 +167,7 @@ func TestEverythingWorksInAUserNamespace(t *testing.T) {
 	t.Parallel()
 	b := terminal(shell(t,
 		"id -u; hostname; echo x >/dev/null && head -c 2 /dev/zero | wc -c; cat /mnt/file; cat /sys/kernel/ostype 2>/dev/null; touch /dev/shm/x",
-		"grep -c /proc/sys /proc/self/mounts; stat -c %u $(tty); cat /proc/keys; umount /proc/keys; mount -o remount,rw /proc/sys"))
+		"grep -c ' /proc/sys ' /proc/self/mounts; stat -c %u $(tty); cat /proc/keys; umount /proc/keys; mount -o remount,rw /proc/sys"))
 	mapIDs(t, b)
 	setNamespace(b, specs.CgroupNamespace, "")
 	harness.WriteFile(t, b.Path("source/file"), "content\n", 0o644)

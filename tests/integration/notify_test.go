@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,20 +19,7 @@ import (
 	"github.com/rt-oci/rt/tests/harness"
 )
 
-var buildNotify = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "rt-notify-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(dir)
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "notify"), "./notify")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build notify: %w: %s", err, out)
-	}
-	program, err := os.ReadFile(filepath.Join(dir, "notify"))
-	return string(program), err
-})
+var buildNotify = sync.OnceValues(func() (string, error) { return harness.BuildProgram("./notify") })
 
 // service is a bundle whose rt a service manager has started, and that manager. The program is a shell with these lines.
 func service(t *testing.T, lines ...string) (*harness.Bundle, *net.UnixConn) {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,24 +24,7 @@ import (
 
 // buildProbe builds the program that a container runs where a shell can't do it. It is static, as the image has no
 // libraries.
-var buildProbe = sync.OnceValues(func() (string, error) {
-	if path := os.Getenv("RT_TEST_PROBE"); path != "" { // where there is no Go
-		program, err := os.ReadFile(path)
-		return string(program), err
-	}
-	dir, err := os.MkdirTemp("", "rt-probe-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(dir)
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "probe"), "./probe")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build probe: %w: %s", err, out)
-	}
-	program, err := os.ReadFile(filepath.Join(dir, "probe"))
-	return string(program), err
-})
+var buildProbe = sync.OnceValues(func() (string, error) { return harness.BuildProgram("./probe") })
 
 // addProbe puts the probe into the container, as /bin/probe.
 func addProbe(t *testing.T, b *harness.Bundle) {

@@ -19,7 +19,7 @@ func TestAContainerIsAScope(t *testing.T) {
 	b.Run(t, "--detach").WantExit(t, 0)
 	unit := unitOf(b)
 	wantProperties(t, unit, "ActiveState=active", "Slice=system.slice", "Delegate=yes", "DefaultDependencies=no",
-		"NeedDaemonReload=no", "Transient=yes", "ControlGroup=/system.slice/"+unit)
+		"NeedDaemonReload=no", "Transient=yes", "TasksMax=infinity", "ControlGroup=/system.slice/"+unit)
 	content := harness.ReadFile(t, fmt.Sprintf("/proc/%d/cgroup", b.State(t).Pid))
 	for line := range strings.Lines(content) {
 		if !strings.HasSuffix(strings.TrimSpace(line), ":/system.slice/"+unit) {
