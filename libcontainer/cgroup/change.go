@@ -66,36 +66,41 @@ func remember(list []setting) ([]formerValue, error) {
 // restore writes the values back that files had before. All are tried; the error names those that stay as they are.
 func (g *Group) restore(before []formerValue) error {
 	var failed []string
-	var list []setting
-	for _, f := range before {
-		now, err := readControl(f.dir, f.file)
-		if err != nil {
-			failed = append(failed, err.Error())
-			continue
+	if g.keeper != nil {
+		// It may have heard of values that the kernel has refused.
+		var all []setting
+		for _, f := range before {
+			all = append(all, f.settings("")...)
 		}
-		for _, value := range f.writes(now) {
-			list = append(list, setting{write: write{file: f.file, value: value}, limit: f.limit, dir: f.dir})
-		}
-	}
-	if g.keeper != nil && len(list) > 0 {
-		if _, err := g.keeper.set(g, nil, list); err != nil {
+		if _, err := g.keeper.set(g, nil, all); err != nil {
 			failed = append(failed, err.Error())
 		}
 	}
 	// As in settle, of two values that are right together the kernel may want either first.
-	for len(list) > 0 {
-		var refused []setting
+	for range before {
 		var errs []string
-		for _, s := range list {
-			if err := s.apply(); err != nil {
-				refused, errs = append(refused, s), append(errs, err.Error())
+		progress := false
+		for _, f := range before {
+			now, err := readControl(f.dir, f.file)
+			if err != nil {
+				errs = append(errs, err.Error())
+				continue
+			}
+			if now == f.content {
+				continue
+			}
+			for _, s := range f.settings(now) {
+				if err := s.apply(); err != nil {
+					errs = append(errs, err.Error())
+				} else {
+					progress = true
+				}
 			}
 		}
-		if len(refused) == len(list) {
+		if len(errs) == 0 || !progress {
 			failed = append(failed, errs...)
 			break
 		}
-		list = refused
 	}
 	if len(failed) == 0 {
 		return nil
@@ -103,11 +108,17 @@ func (g *Group) restore(before []formerValue) error {
 	return fmt.Errorf("put former values back: %s", strings.Join(failed, ", "))
 }
 
-// writes returns what turns the content now of a file into the former one.
-func (f *formerValue) writes(now string) []string {
-	if now == f.content {
-		return nil
+// settings are the writes that turn the content now of a file into the former one.
+func (f *formerValue) settings(now string) []setting {
+	var list []setting
+	for _, value := range f.writes(now) {
+		list = append(list, setting{write: write{file: f.file, value: value}, limit: f.limit, dir: f.dir})
 	}
+	return list
+}
+
+// writes returns the values for that.
+func (f *formerValue) writes(now string) []string {
 	if f.file == "memory.oom_control" { // written as a number, and read as "oom_kill_disable 0" with more lines
 		line, _, _ := strings.Cut(f.content, "\n")
 		return []string{strings.TrimPrefix(line, "oom_kill_disable ")}

@@ -56,7 +56,6 @@ func TestWhatTurnsAFileBack(t *testing.T) {
 		file, before, now string
 		want              []string
 	}{
-		{"memory.max", "max", "max", nil},
 		{"memory.max", "max", "5", []string{"max"}},
 		{"cpu.max", "20000 50000", "max 50000", []string{"20000 50000"}},
 		{"memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3", "oom_kill_disable 1\nunder_oom 0\noom_kill 3", []string{"0"}},
@@ -73,6 +72,44 @@ func TestWhatTurnsAFileBack(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.file, got, c.want)
 		}
 	}
+}
+
+// systemd hears of values before the kernel refuses them, so it has to hear of all former ones, also of those whose files
+// have not changed.
+func TestTheKeeperHearsOfFormerValues(t *testing.T) {
+	g, dir := fakeGroup(t, "", "memory.max", "pids.max")
+	for name, value := range map[string]string{"memory.max": "max", "pids.max": "12345"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := &hearing{}
+	g.keeper = k
+	undo, err := g.Change(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(5))}, Pids: &specs.LinuxPids{Limit: new(int64(7))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pids.max"), []byte("12345"), 0o600); err != nil { // as if refused
+		t.Fatal(err)
+	}
+	if err := undo(); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"memory.max=5", "pids.max=7", "memory.max=max", "pids.max=12345"}; !reflect.DeepEqual(k.heard, want) {
+		t.Errorf("heard %q, want %q", k.heard, want)
+	}
+}
+
+// hearing is a keeper that remembers what it was told.
+type hearing struct{ heard []string }
+
+func (h *hearing) start(*Group, int, *specs.LinuxResources) error { return nil }
+func (h *hearing) stop() error                                    { return nil }
+func (h *hearing) set(_ *Group, _ *specs.LinuxResources, list []setting) ([]setting, error) {
+	for _, s := range list {
+		h.heard = append(h.heard, s.file+"="+s.value)
+	}
+	return list, nil
 }
 
 // Whatever the order, what both lists allow is never denied on the way.

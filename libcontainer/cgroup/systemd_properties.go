@@ -183,10 +183,13 @@ func amount(value string) (uint64, error) {
 // bitmap translates a list of processors or memory nodes: byte i has the numbers 8i to 8i+7, the lowest in its lowest
 // bit, on every machine. On v1 systemd doesn't care for cpusets.
 func bitmap(name, list string, v Version) ([]property, error) {
-	if v != V2 || list == "" {
+	if v != V2 {
 		return nil, nil
 	}
-	var bits []byte
+	bits := []byte{}
+	if list == "" { // all that the group above has, as before the first value
+		return []property{{name, dbus.Value{Signature: "ay", Content: bits}}}, nil
+	}
 	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
 		from, to, isRange := strings.Cut(part, "-")
 		if !isRange {
