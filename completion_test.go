@@ -100,6 +100,7 @@ func TestBashCompletesCommandsAndArguments(t *testing.T) {
 		{"rt events --interval ", nil},
 		{"rt update --cpu-idle ", []string{"0", "1"}},
 		{"rt update --memory 5 ", []string{"web1", "web2"}},
+		{"rt update --no-oom ", []string{"web1", "web2"}},
 		{"rt update web1 --cpu-q", []string{"--cpu-quota"}},
 		{"rt delete -f ", []string{"web1", "web2"}},
 		{"rt --log-format ", []string{"json", "text"}},

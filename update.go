@@ -10,17 +10,19 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
+	"github.com/rt-oci/rt/libcontainer"
 	"github.com/rt-oci/rt/libcontainer/spec"
 )
 
 var updateCommand = &cli.Command{
 	Name: "update", Usage: "change the limits of a container", ArgsUsage: "<container-id>",
 	Description: "Changes only the limits that are given; the others stay. The file of --resources has the form of linux.resources\n" +
-		"in config.json; with it, the other options but those of Intel RDT are ignored.",
+		"in config.json; with it, the other options for limits are ignored, but not those of Intel RDT.",
 	Flags: []cli.Flag{
 		&cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read the limits from `FILE`, or from stdin if that is -"},
 		&cli.StringFlag{Name: "memory", Usage: "limit memory to `BYTES`, which may have a suffix such as M; -1 for no limit"},
@@ -37,6 +39,8 @@ var updateCommand = &cli.Command{
 		&cli.StringFlag{Name: "cpuset-mems", Usage: "memory nodes to allocate from, a `LIST` such as 0-1"},
 		&cli.StringFlag{Name: "pids-limit", Usage: "limit the number of processes and threads; -1 for no limit"},
 		&cli.StringFlag{Name: "blkio-weight", Usage: "relative weight of input and output, 10 to 1000"},
+		&cli.BoolFlag{Name: "no-oom", Usage: "kill nobody to lower the memory limit: reclaim before, and if that is not enough change nothing (v2)"},
+		&cli.StringFlag{Name: "deadline", Usage: "give up reclaiming for --no-oom after `DURATION`", Value: "2s"},
 		&cli.StringFlag{Name: "l3-cache-schema", Usage: "Intel RDT: `SCHEMA` of the L3 cache, such as L3:0=f"},
 		&cli.StringFlag{Name: "mem-bw-schema", Usage: "Intel RDT: `SCHEMA` of the memory bandwidth, such as MB:0=50"},
 	},
@@ -45,11 +49,15 @@ var updateCommand = &cli.Command{
 		if err != nil {
 			return fmt.Errorf("update: %w", err)
 		}
+		options := libcontainer.UpdateOptions{Rdt: rdtAsked(ctx), NoOOM: ctx.Bool("no-oom")}
+		if options.Deadline, err = time.ParseDuration(ctx.String("deadline")); err != nil || options.Deadline < 0 {
+			return fmt.Errorf("update: invalid value for deadline: %q: want a duration such as 500ms or 2s", ctx.String("deadline"))
+		}
 		c, err := loadContainer(ctx)
 		if err != nil {
 			return err
 		}
-		if err := c.Update(change, rdtAsked(ctx)); err != nil {
+		if err := c.Update(change, options); err != nil {
 			return fmt.Errorf("update %s: %w", c.ID(), err)
 		}
 		return nil

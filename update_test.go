@@ -51,6 +51,8 @@ func TestBadOptionsOfUpdateAreRefused(t *testing.T) {
 		{"--pids-limit", "many", `invalid value for pids-limit: "many": want a whole number`},
 		{"--blkio-weight", "9", `invalid value for blkio-weight: "9": want a whole number from 10 to 1000`},
 		{"--blkio-weight", "1001", `invalid value for blkio-weight: "1001": want a whole number from 10 to 1000`},
+		{"--deadline", "soon", `invalid value for deadline: "soon": want a duration`},
+		{"--deadline", "-1s", `invalid value for deadline: "-1s": want a duration`},
 		{"--resources", filepath.Join(root, "missing"), "no such file or directory"},
 		{"--resources", root, "is a directory"},
 		{"--resources", file, "line 1, column 22: memory.limit: want whole number"},

@@ -20,7 +20,7 @@ _rt_options() {
 	update)
 		echo '--resources -r --memory --memory-reservation --memory-swap --cpu-period --cpu-quota --cpu-burst --cpu-share' \
 			'--cpu-rt-period --cpu-rt-runtime --cpu-idle --cpuset-cpus --cpuset-mems --pids-limit --blkio-weight' \
-			'--l3-cache-schema --mem-bw-schema'
+			'--no-oom --deadline --l3-cache-schema --mem-bw-schema'
 		;;
 	stats) echo '--all -a --format -f --interval -i --no-stream' ;;
 	list) echo '--format -f --quiet -q' ;;
@@ -43,7 +43,8 @@ _rt_value() {
 	exec:--cap | exec:-c | exec:--apparmor | exec:--process-label | exec:--cgroup) ;;
 	update:--resources | update:-r) _rt_files -f "$3" ;;
 	update:--cpu-idle) _rt_words '0 1' "$3" ;;
-	update:--*-* | update:--memory) ;;
+	update:--no-oom) return 1 ;;
+	update:--*-* | update:--memory | update:--deadline) ;;
 	*) return 1 ;;
 	esac
 }
@@ -66,7 +67,8 @@ _rt() {
 		:--root) ((++i < COMP_CWORD)) && root=(--root "${COMP_WORDS[i]}") ;;
 		:--log | :--log-format | :--rootless) ((++i)) ;;
 		ps:--format | ps:-f | *:--bundle | *:-b | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--preserve-fds | events:--interval) ((++i)) ;;
-		update:-r | update:--resources | update:--memory | update:--*-*) ((++i)) ;;
+		update:--no-oom) ;;
+		update:-r | update:--resources | update:--memory | update:--deadline | update:--*-*) ((++i)) ;;
 		stats:--format | stats:-f | stats:--interval | stats:-i) ((++i)) ;;
 		exec:--process | exec:-p | exec:--cwd | exec:--env | exec:-e | exec:--user | exec:-u) ((++i)) ;;
 		exec:--additional-gids | exec:-g | exec:--cap | exec:-c | exec:--apparmor | exec:--process-label | exec:--cgroup) ((++i)) ;;

@@ -111,6 +111,8 @@ complete -c rt -n '__rt_command update' -l cpuset-cpus -x -d 'processors to run 
 complete -c rt -n '__rt_command update' -l cpuset-mems -x -d 'memory nodes to allocate from'
 complete -c rt -n '__rt_command update' -l pids-limit -x -d 'number of processes and threads'
 complete -c rt -n '__rt_command update' -l blkio-weight -x -d 'weight of input and output'
+complete -c rt -n '__rt_command update' -l no-oom -d 'kill nobody to lower the memory limit'
+complete -c rt -n '__rt_command update' -l deadline -x -d 'give up reclaiming after this time'
 complete -c rt -n '__rt_command update' -l l3-cache-schema -x -d 'share of the L3 cache'
 complete -c rt -n '__rt_command update' -l mem-bw-schema -x -d 'share of the memory bandwidth'
 complete -c rt -n '__rt_command spec' -l rootless -d 'for a container of an ordinary user'

@@ -71,6 +71,8 @@ _rt_command() {
 			'--cpuset-mems[memory nodes to allocate from]:list' \
 			'--pids-limit[number of processes and threads]:number' \
 			'--blkio-weight[weight of input and output]:weight' \
+			'--no-oom[kill nobody to lower the memory limit]' \
+			'--deadline[give up reclaiming after this time]:duration' \
 			'--l3-cache-schema[share of the L3 cache]:schema' \
 			'--mem-bw-schema[share of the memory bandwidth]:schema' \
 			'1:container:_rt_ids' ;;

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -17,9 +18,16 @@ import (
 	"github.com/rt-oci/rt/libcontainer/spec"
 )
 
+// UpdateOptions are what update can be asked for besides linux.resources.
+type UpdateOptions struct {
+	Rdt      *specs.LinuxIntelRdt // new schemata, or nil
+	NoOOM    bool                 // make room before memory is limited, so that nobody is killed for that
+	Deadline time.Duration        // for making room
+}
+
 // Update changes limits of a container, while it runs, is paused, or waits for its start. Only the values that change
-// and rdt give are touched; nothing is frozen. If one can't be set, those that were set before it get their former values.
-func (c *Container) Update(change *specs.LinuxResources, rdt *specs.LinuxIntelRdt) error {
+// and o give are touched; nothing is frozen. If one can't be set, those that were set before it get their former values.
+func (c *Container) Update(change *specs.LinuxResources, o UpdateOptions) error {
 	if err := c.acquireLoaded(); err != nil {
 		return err
 	}
@@ -27,7 +35,7 @@ func (c *Container) Update(change *specs.LinuxResources, rdt *specs.LinuxIntelRd
 	if status := c.deletableStatus(); status == specs.StateStopped {
 		return fmt.Errorf("%w (it is %s)", ErrNotRunning, status)
 	}
-	if rdt != nil && c.rdtGroup() == nil {
+	if o.Rdt != nil && c.rdtGroup() == nil {
 		return errNoRdt
 	}
 	group, err := c.needCgroup()
@@ -50,13 +58,13 @@ func (c *Container) Update(change *specs.LinuxResources, rdt *specs.LinuxIntelRd
 	if err := writeNew(path+newSuffix, data, 0o600); err != nil { // first: a full disk must not be found out later
 		return err
 	}
-	undo, err := applyUpdate(group, change, merged, old)
+	undo, err := o.apply(group, change, merged, old)
 	if err != nil {
 		_ = unix.Unlink(path + newSuffix)
 		return err
 	}
-	if rdt != nil {
-		err = c.rdtGroup().Change(rdt)
+	if o.Rdt != nil {
+		err = c.rdtGroup().Change(o.Rdt)
 	}
 	if err == nil {
 		err = rename(path)
@@ -86,6 +94,32 @@ func (c *Container) checkUpdate(old, change, merged *specs.LinuxResources, v cgr
 
 func lacksOOMKiller(m *specs.LinuxMemory) bool {
 	return m != nil && m.DisableOOMKiller != nil && *m.DisableOOMKiller
+}
+
+// apply makes room if that is asked for, and changes the group.
+func (o *UpdateOptions) apply(group *cgroup.Group, change, merged, old *specs.LinuxResources) (undo func() error, err error) {
+	limit := int64(0)
+	if change.Memory != nil && change.Memory.Limit != nil {
+		limit = *change.Memory.Limit
+	}
+	if !o.NoOOM || limit <= 0 {
+		return applyUpdate(group, change, merged, old)
+	}
+	release, err := group.MakeRoom(limit, o.Deadline)
+	if err != nil {
+		return nil, err
+	}
+	undo, err = applyUpdate(group, change, merged, old)
+	if _, given := change.Unified["memory.high"]; given && err == nil {
+		return undo, nil
+	}
+	if releaseErr := release(); releaseErr != nil {
+		if err == nil {
+			err = undo()
+		}
+		return nil, and(err, fmt.Errorf("put memory.high back: %w", releaseErr))
+	}
+	return undo, err
 }
 
 // applyUpdate changes the group, and returns what takes it back.

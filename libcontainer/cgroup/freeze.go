@@ -17,7 +17,7 @@ import (
 var (
 	errNoFreezer   = errors.New("the container has a group neither in a cgroup v2 hierarchy nor in one of v1 with the freezer controller (mount one of them before it is created)")
 	errDeadline    = errors.New("deadline exceeded")
-	errInterrupted = errors.New("interrupted by a signal, so the processes run on")
+	errInterrupted = errors.New("interrupted by a signal")
 )
 
 // Freeze stops the processes of the group and of the groups below it, and waits until all stand. If that fails, takes
@@ -53,6 +53,9 @@ func (g *Group) Freeze(deadline time.Duration) error {
 	}
 	if undoErr := m.setFrozen(false); undoErr != nil && !gone(undoErr) {
 		err = fmt.Errorf("%w; undo that: %w", err, undoErr)
+	}
+	if errors.Is(err, errInterrupted) {
+		err = fmt.Errorf("%w, so the processes run on", err)
 	}
 	if errors.Is(err, errDeadline) {
 		if !m.unified() {

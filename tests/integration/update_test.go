@@ -54,7 +54,7 @@ func values(t *testing.T, b *harness.Bundle) map[string]string {
 	all := map[string]string{}
 	for _, dir := range harness.CgroupsOf(b.ID) {
 		for _, name := range []string{
-			"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.max", "memory.swap.max", "memory.low",
+			"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.max", "memory.high", "memory.swap.max", "memory.low",
 			"cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.cfs_burst_us", "cpu.idle", "cpu.rt_period_us", "cpu.rt_runtime_us",
 			"cpu.weight", "cpu.max", "cpu.max.burst", "cpuset.cpus", "cpuset.mems", "pids.max", "devices.list",
 		} {

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"bytes"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/tests/harness"
 )
@@ -90,6 +92,72 @@ func TestUpdateOfMemoryBelowItsUse(t *testing.T) {
 	}
 	if s := b.State(t).Status; s != "running" {
 		t.Errorf("the container is %s", s)
+	}
+}
+
+// 20 MiB can't be reclaimed, and as much of the cache can.
+func TestUpdateWithoutKilling(t *testing.T) {
+	t.Parallel()
+	fill := `dd if=/dev/zero of=/dev/shm/fill bs=1M count=20 2>/dev/null; dd if=/dev/zero of=/file bs=1M count=20 2>/dev/null
+		sync; echo filled; `
+	if harness.HasCgroup1() {
+		fill += "exec sleep 1000" // the kernel tries a few times to reclaim, and then refuses
+	} else {
+		fill += "while cat /file >/dev/null; do sleep 0.01; done"
+	}
+	needControllers(t, "memory")
+	b := limited(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(128 << 20)), Swap: new(int64(128 << 20))}}, "sh", "-c", fill)
+	b.Spec.Root.Readonly = false
+	b.Run(t, "-d").WantExit(t, 0)
+	b.WaitForOutput(t, "filled")
+	before := values(t, b)
+	if harness.HasCgroup1() {
+		update(t, b, "--memory 4M --no-oom --deadline 100ms").WantOneError(t, "linux.resources.memory.limit", "bytes are in use")
+	} else {
+		update(t, b, "--memory 4M --no-oom --deadline 100ms").WantOneError(t, "linux.resources.memory.limit 4194304: ", "reclaiming for 100ms has not made room")
+	}
+	if after := values(t, b); !maps.Equal(before, after) {
+		t.Errorf("control files have changed:\n%v\n%v", before, after)
+	}
+	if !harness.HasCgroup1() {
+		interruptReclaiming(t, b)
+		if after := values(t, b); !maps.Equal(before, after) {
+			t.Errorf("control files have changed:\n%v\n%v", before, after)
+		}
+	}
+	update(t, b, "--memory 32M --no-oom --deadline 20s").WantExit(t, 0)
+	control{"memory", "memory.limit_in_bytes", "memory.max", "33554432", "33554432"}.check(t, b)
+	control{"memory", "", "memory.high", "", "max"}.check(t, b)
+	update(t, b, "--memory 64M --no-oom").WantExit(t, 0)
+	if s := b.State(t).Status; s != "running" {
+		t.Errorf("the container is %s", s)
+	}
+	b.Delete(t, "--force").WantExit(t, 0)
+}
+
+// interruptReclaiming ends an update that would go on for a minute.
+func interruptReclaiming(t *testing.T, b *harness.Bundle) {
+	t.Helper()
+	cmd := b.Command(t, "update", b.ID, "--memory", "4M", "--no-oom", "--deadline", "1m")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "memory.high of 4M", func() bool {
+		for path, value := range values(t, b) {
+			if filepath.Base(path) == "memory.high" && value == "4194304" {
+				return true
+			}
+		}
+		return false
+	})
+	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "interrupted by a signal") {
+		t.Errorf("exit %d: %s", code, &stderr)
 	}
 }
 
