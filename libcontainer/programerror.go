@@ -22,8 +22,11 @@ import (
 func findError(candidates []string, errno unix.Errno) error {
 	if len(candidates) > 1 || !strings.Contains(candidates[0], "/") {
 		name := path.Base(candidates[0])
-		if errno == unix.ENOENT || errno == unix.ENOTDIR {
+		switch errno {
+		case unix.ENOENT, unix.ENOTDIR:
 			return fmt.Errorf("exec: %q: %w (searched %s)", name, ErrNoProgram, searched(candidates))
+		case unix.ELOOP:
+			return fmt.Errorf("exec: %q: %w (%w; searched %s)", name, ErrNoProgram, errno, searched(candidates))
 		}
 		return fmt.Errorf("exec: %q: %w (searched %s)", name, errno, searched(candidates))
 	}

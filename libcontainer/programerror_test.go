@@ -101,6 +101,7 @@ func TestFindErrorNamesWhereItLooked(t *testing.T) {
 		want       string
 	}{
 		{[]string{"/a/foo", "/b/foo"}, unix.ENOENT, `exec: "foo": executable file not found in $PATH (searched /a:/b)`},
+		{[]string{"/a/foo", "/b/foo"}, unix.ELOOP, `exec: "foo": executable file not found in $PATH (too many levels of symbolic links; searched /a:/b)`},
 		{[]string{"/a/foo", "/b/foo"}, unix.EACCES, `exec: "foo": permission denied (searched /a:/b)`},
 		{[]string{"/bin/x"}, unix.ENOENT, "exec /bin/x: no such file or directory (looked up in the container's root)"},
 		{[]string{"/bin/x"}, unix.EACCES, "exec /bin/x: permission denied (it has no execute permission)"},

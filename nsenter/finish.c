@@ -58,10 +58,10 @@ void step_home(const struct step_home *s)
 	copy_text(reg.home, sizeof reg.home, wait_go());
 }
 
-/* As execvp(3) goes on after ENOENT, ENOTDIR and EACCES, and reports EACCES if it met it. */
+/* As execvp(3) goes on after ENOENT, ENOTDIR and EACCES, and reports EACCES if it met it; likewise after a loop of links. */
 static int try_next(long r, long *result)
 {
-	if (r != -ENOENT && r != -ENOTDIR && r != -EACCES)
+	if (r != -ENOENT && r != -ENOTDIR && r != -EACCES && r != -ELOOP)
 		return 0;
 	if (*result != -EACCES)
 		*result = r;

@@ -129,8 +129,24 @@ func TestTheProgramIsLookedUpInTheContainersPath(t *testing.T) {
 	b := harness.NewBundle(t, "mine", "argument with blanks", "", "*")
 	harness.WriteFile(t, b.InRootfs("opt/first/mine"), "not executable", 0o644)
 	harness.WriteFile(t, b.InRootfs("opt/second/mine"), "#!/bin/sh\necho $0; for a; do echo \"<$a>\"; done\n", 0o755)
-	b.Spec.Process.Env = []string{"PATH=/nosuch:/opt/first:/opt/second:/bin"}
+	if err := os.Symlink("loop", b.InRootfs("opt/loop")); err != nil {
+		t.Fatal(err)
+	}
+	b.Spec.Process.Env = []string{"PATH=/nosuch:/opt/loop:/opt/first:/opt/second:/bin"}
 	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "/opt/second/mine\n<argument with blanks>\n<>\n<*>")
+}
+
+func TestAProgramThatLinksToItselfIsNotFoundInThePath(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t, "mine")
+	harness.WriteFile(t, b.InRootfs("opt/other"), "", 0o644)
+	if err := os.Symlink("mine", b.InRootfs("opt/mine")); err != nil {
+		t.Fatal(err)
+	}
+	b.Spec.Process.Env = []string{"PATH=/bin:/opt"}
+	before := b.Snapshot(t)
+	b.Run(t).WantOneError(t, `exec: "mine": executable file not found in $PATH (too many levels of symbolic links; searched /bin:/opt)`)
+	before.WantSame(t)
 }
 
 func TestArgumentZeroIsKept(t *testing.T) {
