@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -61,7 +62,7 @@ func makeRootfs(rootfs string) error {
 		}
 	}
 	program := filepath.Join(rootfs, "bin", "busybox")
-	if err := os.WriteFile(program, box.program, 0o755); err != nil {
+	if err := write(program, box.program, 0o755); err != nil {
 		return err
 	}
 	for _, applet := range box.applets {
@@ -79,6 +80,14 @@ func makeRootfs(rootfs string) error {
 		return err
 	}
 	return os.Chown(filepath.Join(rootfs, "home/user"), 1000, 1000)
+}
+
+// write writes a file while nothing is forked: a child that has a program open for writing, until its own execve, would
+// make that of the program fail with ETXTBSY.
+func write(path string, content []byte, mode os.FileMode) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, content, mode)
 }
 
 // Mkdir makes a directory with its parents, with exactly this mode, and returns its path.
@@ -99,7 +108,7 @@ func WriteFile(t *testing.T, path, content string, mode os.FileMode) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+	if err := write(path, []byte(content), mode); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(path, mode); err != nil {
