@@ -48,9 +48,10 @@ var execOrder = []concern{
 	user,
 	enterWorkingDirectoryAgain,
 	capabilities,
-	appear,
 	noNewPrivileges,
+	appearUnfiltered,
 	seccomp,
+	appear,
 	execute,
 }
 
@@ -120,20 +121,37 @@ func containerRoot(b *builder) error {
 	return nil
 }
 
-// appearForFilter is appear for a filter that must be loaded with CAP_SYS_ADMIN: nobody knows whether it allows clone3.
-func appearForFilter(b *builder) error {
-	if b.filterNeedsPrivilege() {
-		b.appear()
+// appearance is a moment in which the process may become one of the container's.
+type appearance int
+
+const (
+	appearsLast       appearance = iota // with the user's rights, under the user's filter
+	appearsUnfiltered                   // with the user's rights
+	appearsPrivileged                   // with CAP_SYS_ADMIN, which a filter without no_new_privs needs
+)
+
+// appearance is the last moment that the filter leaves: behind it only what it allows can be done. A listener is taken
+// from the process that has loaded the filter, which must be the last one.
+func (b *builder) appearance() appearance {
+	switch f := b.host.Filter; {
+	case f == nil || f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 && f.letsAppear(b.spec.Process.Terminal):
+		return appearsLast
+	case b.spec.Process.NoNewPrivileges:
+		return appearsUnfiltered
 	}
-	return nil
+	return appearsPrivileged
 }
+
+func appearForFilter(b *builder) error  { return b.appearAs(appearsPrivileged) }
+func appearUnfiltered(b *builder) error { return b.appearAs(appearsUnfiltered) }
+func appear(b *builder) error           { return b.appearAs(appearsLast) }
 
 // limits asks for the resource limits while the process still has rt's ids: without CAP_SYS_RESOURCE they can't be set
 // for a process with others (prlimit(2)). Otherwise they are set when the process appears.
 func limits(b *builder) error {
 	p := b.spec.Process
 	if b.host.Capabilities&(1<<unix.CAP_SYS_RESOURCE) != 0 || b.entered.Join&unix.CLONE_NEWUSER != 0 ||
-		p.User.UID == 0 && p.User.GID == 0 || len(p.Rlimits) == 0 || b.filterNeedsPrivilege() {
+		p.User.UID == 0 && p.User.GID == 0 || len(p.Rlimits) == 0 || b.appearance() == appearsPrivileged {
 		return nil
 	}
 	b.member = "process.rlimits"
@@ -141,19 +159,11 @@ func limits(b *builder) error {
 	return nil
 }
 
-// appear makes the process one of the container's pid namespace, and lets it live without rt.
-func appear(b *builder) error {
-	if !b.filterNeedsPrivilege() {
-		b.appear()
+// appearAs makes the process one of the container's pid namespace, and lets it live without rt, if this is the moment.
+func (b *builder) appearAs(moment appearance) error {
+	if moment != b.appearance() {
+		return nil
 	}
-	return nil
-}
-
-func (b *builder) filterNeedsPrivilege() bool {
-	return b.host.Filter != nil && !b.spec.Process.NoNewPrivileges
-}
-
-func (b *builder) appear() {
 	b.member = ""
 	if b.entered.Join&unix.CLONE_NEWPID != 0 {
 		b.member = "pid namespace of the container"
@@ -167,4 +177,5 @@ func (b *builder) appear() {
 		b.member = "process.terminal"
 		b.add(TakeTerminal{})
 	}
+	return nil
 }

@@ -88,6 +88,11 @@ func goldens() []golden {
 		{name: "exec-terminal", config: "terminal", exec: &Entered{4711, hostUsers}},
 		{name: "exec-shared", config: "host-mounts", exec: &Entered{4711, 0}, host: func(h *Host) { h.NoNewKeyring = true }},
 		{name: "exec-privileged-filter-shared", config: "host-mounts", exec: &Entered{4711, 0}, host: withFilter},
+		{name: "exec-strict-filter", config: "identity", exec: &Entered{4711, hostUsers}, host: withStrictFilter},
+		{name: "exec-privileged-strict-filter", config: "terminal", exec: &Entered{4711, hostUsers}, host: withStrictFilter},
+		{name: "exec-strict-filter-terminal", config: "terminal", exec: &Entered{4711, hostUsers}, host: withStrictFilter, edit: withoutNewPrivileges},
+		{name: "exec-strict-filter-shared", config: "host-mounts", exec: &Entered{4711, 0}, host: withStrictFilter, edit: withoutNewPrivileges},
+		{name: "exec-privileged-strict-filter-shared", config: "host-mounts", exec: &Entered{4711, 0}, host: withStrictFilter},
 		{name: "exec-joined", config: "joined", exec: &Entered{4711, allNamespaces}},
 	}
 }
@@ -133,6 +138,13 @@ func withFilter(h *Host) {
 func withListener(h *Host) {
 	withFilter(h)
 	h.Filter.Flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+}
+
+func withoutNewPrivileges(s *specs.Spec) { s.Process.NoNewPrivileges = true }
+
+// withStrictFilter is a filter under which nothing can be done.
+func withStrictFilter(h *Host) {
+	h.Filter = &Filter{Program: []byte{6, 0, 0, 0, 1, 0, 5, 0}, Flags: 1} // BPF_RET|BPF_K SECCOMP_RET_ERRNO|EPERM
 }
 
 // testHost is a host for create with --bundle /run/bundle.

@@ -59,6 +59,9 @@ func emittedSteps(t *testing.T, exec bool) map[string]string {
 			continue
 		}
 		s, h := readConfig(t, g.config), testHost()
+		if g.edit != nil {
+			g.edit(s)
+		}
 		if g.host != nil {
 			g.host(&h)
 		}

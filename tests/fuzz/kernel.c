@@ -278,8 +278,7 @@ static long without_fd(long n, const long *arg, uint8_t variant)
 	case __NR_seccomp:
 		look_filter((void *)arg[2]);
 		return arg[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER ? new_fd() : 0;
-	case __NR_clone3:
-		look((void *)arg[0], (size_t)arg[1]);
+	case __NR_clone:
 		return variant;
 	case __NR_execve:
 		return execute((void *)arg[0], (void *)arg[1], (void *)arg[2], variant);

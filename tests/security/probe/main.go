@@ -22,6 +22,10 @@ func run(args []string) int {
 		return watchProcesses()
 	case len(args) == 1 && args[0] == "terminal":
 		return useTerminal()
+	case len(args) == 1 && args[0] == "trace":
+		return traceNewcomers()
+	case len(args) == 2 && args[0] == "lease":
+		return holdLease(args[1])
 	case len(args) == 3 && args[0] == "exchange":
 		return exchange(args[1], args[2])
 	}
