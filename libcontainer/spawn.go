@@ -185,11 +185,16 @@ func (s *stage) follow(pid int) error {
 	return err
 }
 
-// take is follow without waiting for the end of the first one, whose number it returns.
+// take is follow without waiting for the end of the first one, whose number it returns. Who can trace the child may be
+// faster with a message than its parent: no process but a child of ours is ever limited, or killed.
 func (s *stage) take(pid int) (first int, err error) {
 	pidFD, err := sys.OpenProcess(pid)
 	if err != nil {
 		return 0, err
+	}
+	if err := sys.CheckChild(pidFD); err != nil {
+		unix.Close(pidFD)
+		return 0, fmt.Errorf("hear from the stage: process %d: %w", pid, err)
 	}
 	first = s.pid
 	unix.Close(s.pidFD)

@@ -115,7 +115,7 @@ func OpenInRoot(root int, unsafePath string, flags int) (int, error) {
 }
 
 // OpenRegularInRoot opens a regular file for reading. What is something else is never opened: a device node may act
-// on that.
+// on that. EAGAIN for a file on which somebody has a lease (fcntl(2), "Leases"): it could make us wait.
 func OpenRegularInRoot(root int, unsafePath string) (int, error) {
 	handle, err := OpenInRoot(root, unsafePath, unix.O_PATH)
 	if err != nil {
@@ -129,7 +129,7 @@ func OpenRegularInRoot(root int, unsafePath string) (int, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return -1, fmt.Errorf("open %q: not a regular file", unsafePath)
 	}
-	return Open("/proc/self/fd/"+strconv.Itoa(handle), unix.O_RDONLY)
+	return Open("/proc/self/fd/"+strconv.Itoa(handle), unix.O_RDONLY|unix.O_NONBLOCK)
 }
 
 // NamespaceType returns the CLONE_NEW* constant of a namespace file (ioctl_ns(2)); ENOTTY if it is none.
@@ -203,6 +203,17 @@ func OpenProcess(pid int) (int, error) {
 		return -1, fmt.Errorf("pidfd_open %d: %w", pid, err)
 	}
 	return fd, nil
+}
+
+// CheckChild makes sure that the process behind a pidfd is our child; ECHILD if it is not.
+func CheckChild(pidFD int) error {
+	err := ignoringEINTR(func() error {
+		return unix.Waitid(unix.P_PIDFD, pidFD, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("waitid: %w", err)
+	}
+	return nil
 }
 
 // WaitProcess waits until the process behind a pidfd, whoever's child it is, has ended; false after timeoutMS
