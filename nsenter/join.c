@@ -13,11 +13,42 @@
 
 #define CPU_MASK_BYTES 1024 /* 8192 CPUs, the most that Linux can be built for */
 
-/* A kernel without CONFIG_KEYS has no keyring that could be shared by mistake. */
+/* A keyring that the kernel has made for us is ours, and only who possesses it may search it (KEYCTL_DESCRIBE in
+ * keyctl(2): type;owner;group;permissions;name). */
+static int is_new_keyring(long keyring)
+{
+	static const char fresh[] = "3f130000;";
+	static char text[256];
+	long n = sys4(__NR_keyctl, KEYCTL_DESCRIBE, keyring, text, sizeof text);
+	const char *at = text;
+	long owner = 0;
+
+	if (n < 1 || n > (long)sizeof text)
+		return 0;
+	text[sizeof text - 1] = '\0';
+	while (*at != '\0' && *at++ != ';')
+		;
+	while (*at >= '0' && *at <= '9' && owner <= UINT32_MAX)
+		owner = owner * 10 + (*at++ - '0');
+	if (*at++ != ';' || owner != sys0(__NR_getuid))
+		return 0;
+	while (*at != '\0' && *at++ != ';')
+		;
+	for (size_t i = 0; i + 1 < sizeof fresh; i++) {
+		if (at[i] != fresh[i])
+			return 0;
+	}
+	return 1;
+}
+
+/* A kernel without CONFIG_KEYS has no keyring that could be shared by mistake. Anybody may have made a keyring of the
+ * name, and let us find it, to read the container's keys or to give it others: then the container's has no name. */
 void step_session_keyring(const struct step_session_keyring *s)
 {
 	long r = sys2(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, text_at(s->name));
 
+	if (r >= 0 && !is_new_keyring(r))
+		r = sys2(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
 	if (r < 0 && r != -ENOSYS)
 		fail(r, "keyctl");
 }

@@ -19,7 +19,9 @@ func (f *Filter) letsAppear(terminal bool) bool {
 		call(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0, 0),
 		call(unix.SYS_SETSID, 0, 0, 0, 0, 0, 0),
 		call(unix.SYS_EXIT_GROUP, 0, 0, 0, 0, 0, 0),
-		{number: unix.SYS_CLOSE}, {number: unix.SYS_SENDMSG}, {number: unix.SYS_READ},
+		{number: unix.SYS_CLOSE},
+		{number: unix.SYS_SENDMSG},
+		{number: unix.SYS_READ},
 	}
 	if terminal {
 		calls = append(calls, call(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0, 0, 0, 0))

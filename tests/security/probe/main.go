@@ -26,6 +26,10 @@ func run(args []string) int {
 		return traceNewcomers()
 	case len(args) == 2 && args[0] == "lease":
 		return holdLease(args[1])
+	case len(args) == 2 && args[0] == "plant":
+		return plantKeyring(args[1])
+	case len(args) == 1 && args[0] == "keyring":
+		return showKeyring()
 	case len(args) == 3 && args[0] == "exchange":
 		return exchange(args[1], args[2])
 	}
