@@ -151,7 +151,7 @@ func newRuntime(ctx *cli.Context) (*libcontainer.Runtime, error) {
 	}
 	log := logOf(ctx.App)
 	log.Debugf("%s %s: state root %q", ctx.Command.Name, version, root)
-	return &libcontainer.Runtime{Root: root, Log: log}, nil
+	return &libcontainer.Runtime{Root: root, Log: log, Rootless: rootlessOption(ctx.String("rootless"))}, nil
 }
 
 // loadContainer returns the container that the arguments name. Its errors name the command and the container.

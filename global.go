@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/rt-oci/rt/libcontainer"
 )
 
 // productName is the name that rt prints and uses for its state root, unless a link gives it the other one.
@@ -97,6 +99,17 @@ func stateRoot(ctx *cli.Context) (string, error) {
 		return "", fmt.Errorf("resolve root %q: %w", root, err)
 	}
 	return abs, nil
+}
+
+// rootlessOption is the value of --rootless, which has passed before.
+func rootlessOption(value string) libcontainer.Rootless {
+	if value == "auto" {
+		return libcontainer.RootlessAuto
+	}
+	if on, _ := strconv.ParseBool(value); on {
+		return libcontainer.RootlessYes
+	}
+	return libcontainer.RootlessNo
 }
 
 // defaultRoot returns the state root for a user without --root. Both places are emptied at boot.

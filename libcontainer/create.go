@@ -77,11 +77,8 @@ func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creati
 	if err := sys.CheckKernel(); err != nil {
 		return nil, err
 	}
-	if os.Geteuid() != 0 {
-		return nil, errors.New("containers of an ordinary user are not supported yet: run rt as root")
-	}
 	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o, detached: detached}
-	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.makeStateDir, n.offerNotify, n.rememberMounts, n.makeRdt, n.makeCgroup} {
+	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.checkRootless, n.makeStateDir, n.offerNotify, n.rememberMounts, n.makeRdt, n.makeCgroup} {
 		if err := step(); err != nil {
 			return nil, n.fail(err)
 		}
@@ -104,8 +101,8 @@ func (n *creation) fail(err error) error {
 func (n *creation) makeStateDir() error {
 	err := unix.Mkdir(n.c.dir(), 0o700)
 	if err == unix.ENOENT {
-		if err := os.MkdirAll(n.c.runtime.Root, 0o700); err != nil {
-			return fmt.Errorf("make state root: %w", err)
+		if err := n.c.runtime.makeRoot(); err != nil {
+			return err
 		}
 		err = unix.Mkdir(n.c.dir(), 0o700)
 	}
@@ -113,7 +110,7 @@ func (n *creation) makeStateDir() error {
 		return fmt.Errorf("%w (delete it first, or choose another id)", ErrExist)
 	}
 	if err != nil {
-		return fmt.Errorf("make state directory %q: %w", n.c.dir(), err)
+		return explainRoot(fmt.Errorf("make state directory %q: %w", n.c.dir(), err))
 	}
 	if err := n.c.acquire(); err != nil {
 		return err
@@ -190,11 +187,14 @@ func closeAll(fds []int) {
 // plan gathers what the planner has to know, and plans.
 func (n *creation) plan(wait bool, taskFiles int) (*plan.Plan, error) {
 	host := planHost(n.c, taskFiles)
-	host.CgroupV2 = n.group.Version() == cgroup.V2
-	host.CgroupMounts = cgroupMounts(n.group)
+	group, err := n.visibleGroup()
+	if err != nil {
+		return nil, err
+	}
+	host.CgroupV2 = group.Version() == cgroup.V2
+	host.CgroupMounts = cgroupMounts(group)
 	host.WaitForStart = wait
 	host.PreserveFDs, host.NoPivot, host.NoNewKeyring = n.options.PreserveFDs, n.options.NoPivot, n.options.NoNewKeyring
-	var err error
 	if host.Filter, err = n.c.compileFilter(n.spec); err != nil {
 		return nil, err
 	}
@@ -211,6 +211,7 @@ func planHost(c *Container, taskFiles int) plan.Host {
 	return plan.Host{
 		ID: c.saved.ID, Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs,
 		TaskFiles: taskFiles, Capabilities: sys.BoundingSet(),
+		Unprivileged: unprivileged(), NodesRefused: limitedRoot(), SetgroupsDenied: c.deniesSetgroups(),
 	}
 }
 

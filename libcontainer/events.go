@@ -42,7 +42,7 @@ func (c *Container) runningGroup() (*cgroup.Group, error) {
 	}
 	group, err := c.cgroup()
 	if err == nil && group == nil {
-		err = ErrNotRunning
+		err = errNoGroup
 	}
 	return group, err
 }

@@ -224,6 +224,11 @@ func (e *execution) handle(m *nsenter.Message, fd int) error {
 			return err
 		}
 		return e.stage.answer("")
+	case nsenter.MessageOomScore:
+		if err := applyOOMScore(e.stage.pid, e.spec.Process); err != nil {
+			return err
+		}
+		return e.stage.answer("")
 	case nsenter.MessageForked:
 		first, err := e.stage.take(int(m.Value))
 		if err != nil {

@@ -3,7 +3,6 @@
 package libcontainer
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -18,12 +17,15 @@ import (
 
 // group is the control group of the new process: the container's, or what --cgroup says.
 func (e *execution) group() (*cgroup.Group, error) {
-	group, err := e.c.cgroup()
+	group, err := e.c.groupOrNone()
 	if err != nil {
 		return nil, err
 	}
-	if group == nil {
-		return nil, errors.New("the container has no control group")
+	if len(group.Paths()) == 0 {
+		if len(e.options.Cgroups) > 0 {
+			return nil, fmt.Errorf("--cgroup %q: the container has no control group", e.options.Cgroups)
+		}
+		return group, nil
 	}
 	if group, err = group.Below(e.options.Cgroups); err != nil {
 		return nil, fmt.Errorf("--cgroup %w", err)

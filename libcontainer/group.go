@@ -16,7 +16,10 @@ import (
 // may turn out to be another container's.
 func (n *creation) makeCgroup() error {
 	var err error
-	if n.group, err = n.driver().Place(n.layout, n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
+	if n.group, err = n.driver().Place(n.c.runtime.userLayout(n.layout), n.spec.Linux.CgroupsPath, n.c.saved.ID); err != nil {
+		return err
+	}
+	if none, err := n.goWithoutGroup(); none || err != nil {
 		return err
 	}
 	n.c.saved.CgroupPaths, n.c.saved.CgroupOurs = n.group.Paths(), true
@@ -125,6 +128,9 @@ func (n *creation) removeCgroup() {
 // the stage, which makes device nodes, must not be in the group yet. On v2 all rules take effect at once, and the
 // kernel takes long to verify them: that is done while the stage works, before any hook or program of the user runs.
 func (n *creation) setDevices() error {
+	if limitedRoot() {
+		return nil // checkRootless has seen that nothing needs a filter
+	}
 	var rules []specs.LinuxDeviceCgroup
 	if n.spec.Linux.Resources != nil {
 		rules = n.spec.Linux.Resources.Devices

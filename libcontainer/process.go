@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -46,9 +47,9 @@ func applyLimits(pid int, p *specs.Process) error {
 // applyScheduling sets what decides over the process when resources are scarce. It is about the process itself, not its
 // children: one that is scheduled by deadlines can't even fork (sched(7)).
 func applyScheduling(pid int, p *specs.Process) error {
-	if p.OOMScoreAdj != nil {
-		if err := sys.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", strconv.Itoa(*p.OOMScoreAdj)); err != nil {
-			return fmt.Errorf("process.oomScoreAdj %d: %w", *p.OOMScoreAdj, err)
+	if !unprivileged() { // otherwise it is set already
+		if err := applyOOMScore(pid, p); err != nil {
+			return err
 		}
 	}
 	if err := setScheduler(pid, p.Scheduler); err != nil {
@@ -56,6 +57,20 @@ func applyScheduling(pid int, p *specs.Process) error {
 	}
 	if err := setIOPriority(pid, p.IOPriority); err != nil {
 		return fmt.Errorf("process.ioPriority: %w", err)
+	}
+	return nil
+}
+
+func applyOOMScore(pid int, p *specs.Process) error {
+	if p == nil || p.OOMScoreAdj == nil {
+		return nil
+	}
+	err := sys.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", strconv.Itoa(*p.OOMScoreAdj))
+	if errors.Is(err, unix.EACCES) {
+		err = fmt.Errorf("%w (only root can protect a process more than it is: raise it, or leave it out)", err)
+	}
+	if err != nil {
+		return fmt.Errorf("process.oomScoreAdj %d: %w", *p.OOMScoreAdj, err)
 	}
 	return nil
 }

@@ -28,8 +28,9 @@ type Logger interface {
 
 // Runtime is one state root: containers of different roots don't know of each other.
 type Runtime struct {
-	Root string // absolute
-	Log  Logger
+	Root     string // absolute
+	Log      Logger
+	Rootless Rootless
 }
 
 // CreateOptions are the options of create and run besides the id.
@@ -116,7 +117,7 @@ func (r *Runtime) List() ([]*Container, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read state root: %w", err)
+		return nil, explainRoot(fmt.Errorf("read state root: %w", err))
 	}
 	var containers []*Container
 	for _, entry := range entries {

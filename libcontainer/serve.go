@@ -140,6 +140,9 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 	}
 	switch m.Type {
 	case nsenter.MessageMapIds:
+		if unprivileged() {
+			return n.answerAfter(n.prepareUserNamespace())
+		}
 		if hasPrivate(n.spec, specs.UserNamespace) {
 			return n.answerAfter(writeIDMaps(n.stage.pid, idMaps(n.spec.Linux)))
 		}

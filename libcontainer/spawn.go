@@ -42,6 +42,9 @@ type stageStart struct {
 func spawn(p *plan.Plan, opened openedFiles, group *cgroup.Group, stdio [3]uintptr) (*stage, error) {
 	start := stageStart{plan: p, opened: opened, stdio: stdio}
 	start.sys.Cloneflags = p.CloneFlags
+	if p.CloneFlags&unix.CLONE_NEWUSER != 0 {
+		start.sys.AmbientCaps = allCapabilities() // its id is not mapped yet, so that execve would take them away
+	}
 	directory, err := group.CloneDirectory()
 	if err != nil {
 		return nil, err
@@ -110,6 +113,8 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 	switch {
 	case err == nil:
 		return pid, pidFD, nil
+	case s.sys.Cloneflags&unix.CLONE_NEWUSER != 0 && (err == unix.EPERM || err == unix.ENOSPC):
+		return 0, -1, fmt.Errorf("linux.namespaces: make a user namespace: %w (%s)", err, rootlessHint(err))
 	case s.sys.Cloneflags != 0 && (err == unix.EPERM || err == unix.ENOSPC):
 		return 0, -1, fmt.Errorf("linux.namespaces: start the stage: %w (%s)", err, namespaceHint)
 	}

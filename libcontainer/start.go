@@ -72,7 +72,7 @@ func (c *Container) startWithHooks(s *specs.Spec, start func() error) error {
 	if hooks == nil {
 		return start()
 	}
-	group, err := c.cgroup()
+	group, err := c.groupOrNone()
 	if err != nil {
 		return err
 	}

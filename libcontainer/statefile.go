@@ -31,35 +31,36 @@ const (
 
 // savedState is state.json. Members that monitoring tools read in runc's file have runc's names.
 type savedState struct {
-	ID             string            `json:"id"`
-	OCIVersion     string            `json:"oci_version"`
-	InitPID        int               `json:"init_process_pid"`   // 0 until the container is created
-	InitStart      uint64            `json:"init_process_start"` // field 22 of /proc/PID/stat, in clock ticks
-	BootID         string            `json:"boot_id"`
-	Created        time.Time         `json:"created"`
-	Bundle         string            `json:"bundle"`
-	Rootfs         string            `json:"rootfs"`
-	Owner          int               `json:"owner"`
-	Annotations    map[string]string `json:"annotations,omitempty"`
-	CgroupPaths    map[string]string `json:"cgroup_paths"`
-	CgroupOurs     bool              `json:"cgroup_ours"`           // create has found the group free and taken it; see makeCgroup
-	CgroupKept     []string          `json:"cgroup_kept,omitempty"` // that were there before us
-	Unit           string            `json:"unit,omitempty"`        // the scope of the control group, if systemd keeps it
-	UserUnit       bool              `json:"user_unit,omitempty"`   // it is one of the user's systemd
-	NamespacePaths map[string]string `json:"namespace_paths,omitempty"`
-	Started        int               `json:"started"`                  // index of the stage's first step after the start
-	HostMounts     bool              `json:"host_mounts,omitempty"`    // no mount namespace: its mounts are in ours
-	ForeignMounts  []string          `json:"foreign_mounts,omitempty"` // below its root that are not its own
-	SharedPIDs     bool              `json:"shared_pids,omitempty"`    // no pid namespace of its own
-	Hooks          bool              `json:"hooks,omitempty"`          // start and delete have hooks to run
-	NoProcess      bool              `json:"no_process,omitempty"`     // created without a process to start
-	RdtPath        string            `json:"intel_rdt_path,omitempty"`
-	RdtMonitor     string            `json:"intel_rdt_monitor,omitempty"` // its monitoring group
-	RdtOwned       bool              `json:"intel_rdt_owned,omitempty"`   // the path goes with the container
-	MemoryLimited  bool              `json:"memory_limited,omitempty"`    // a program that ends at once may have run out of it
-	OOMKills       uint64            `json:"oom_kills,omitempty"`         // in the control group before the container
-	NoNewKeyring   bool              `json:"no_new_keyring,omitempty"`    // its processes are in their callers' session keyrings
-	FilterGate     int32             `json:"filter_gate,omitempty"`       // where the stage waits under its filter; 0: at exec.fifo
+	ID              string            `json:"id"`
+	OCIVersion      string            `json:"oci_version"`
+	InitPID         int               `json:"init_process_pid"`   // 0 until the container is created
+	InitStart       uint64            `json:"init_process_start"` // field 22 of /proc/PID/stat, in clock ticks
+	BootID          string            `json:"boot_id"`
+	Created         time.Time         `json:"created"`
+	Bundle          string            `json:"bundle"`
+	Rootfs          string            `json:"rootfs"`
+	Owner           int               `json:"owner"`
+	Annotations     map[string]string `json:"annotations,omitempty"`
+	CgroupPaths     map[string]string `json:"cgroup_paths"`
+	CgroupOurs      bool              `json:"cgroup_ours"`           // create has found the group free and taken it; see makeCgroup
+	CgroupKept      []string          `json:"cgroup_kept,omitempty"` // that were there before us
+	Unit            string            `json:"unit,omitempty"`        // the scope of the control group, if systemd keeps it
+	UserUnit        bool              `json:"user_unit,omitempty"`   // it is one of the user's systemd
+	NamespacePaths  map[string]string `json:"namespace_paths,omitempty"`
+	Started         int               `json:"started"`                  // index of the stage's first step after the start
+	HostMounts      bool              `json:"host_mounts,omitempty"`    // no mount namespace: its mounts are in ours
+	ForeignMounts   []string          `json:"foreign_mounts,omitempty"` // below its root that are not its own
+	SharedPIDs      bool              `json:"shared_pids,omitempty"`    // no pid namespace of its own
+	Hooks           bool              `json:"hooks,omitempty"`          // start and delete have hooks to run
+	NoProcess       bool              `json:"no_process,omitempty"`     // created without a process to start
+	RdtPath         string            `json:"intel_rdt_path,omitempty"`
+	RdtMonitor      string            `json:"intel_rdt_monitor,omitempty"` // its monitoring group
+	RdtOwned        bool              `json:"intel_rdt_owned,omitempty"`   // the path goes with the container
+	MemoryLimited   bool              `json:"memory_limited,omitempty"`    // a program that ends at once may have run out of it
+	OOMKills        uint64            `json:"oom_kills,omitempty"`         // in the control group before the container
+	NoNewKeyring    bool              `json:"no_new_keyring,omitempty"`    // its processes are in their callers' session keyrings
+	FilterGate      int32             `json:"filter_gate,omitempty"`       // where the stage waits under its filter; 0: at exec.fifo
+	DeniesSetgroups bool              `json:"denies_setgroups,omitempty"`  // the user namespace does: it has one group of an ordinary user
 }
 
 // stateNames are all files that a state directory can have. Nothing else in it is ever removed: with a wrong --root

@@ -211,16 +211,17 @@ func TestCountersOfWhatDoesNotRun(t *testing.T) {
 	for _, tc := range []struct {
 		what   string
 		change func()
+		want   error
 	}{
-		{"the group is gone", func() {}},
-		{"no group", func() { c.saved.CgroupPaths = nil }},
-		{"init has ended", func() { c.saved.InitStart++ }},
+		{"the group is gone", func() {}, ErrNotRunning},
+		{"no group", func() { c.saved.CgroupPaths = nil }, errNoGroup},
+		{"init has ended", func() { c.saved.InitStart++ }, ErrNotRunning},
 	} {
 		tc.change()
-		if _, err := c.Stats(); !errors.Is(err, ErrNotRunning) {
+		if _, err := c.Stats(); !errors.Is(err, tc.want) {
 			t.Errorf("%s: stats: %v", tc.what, err)
 		}
-		if err := c.Events(time.Hour, none); !errors.Is(err, ErrNotRunning) {
+		if err := c.Events(time.Hour, none); !errors.Is(err, tc.want) {
 			t.Errorf("%s: events: %v", tc.what, err)
 		}
 	}

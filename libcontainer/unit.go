@@ -32,13 +32,13 @@ func (n *creation) driver() cgroup.Driver {
 func (c *Container) findGroup(layout cgroup.Layout, s *specs.Spec) (*cgroup.Group, error) {
 	path := s.Linux.CgroupsPath
 	if path != "" && (path[0] == '/' || strings.Count(path, ":") != 2) {
-		return layout.Place(path, c.saved.ID)
+		return c.runtime.userLayout(layout).Place(path, c.saved.ID)
 	}
 	group, err := cgroup.Systemd{User: os.Geteuid() != 0}.Place(layout, path, c.saved.ID)
 	if err == nil && (path != "" || group.Exists()) {
 		return group, nil
 	}
-	return layout.Place(path, c.saved.ID)
+	return c.runtime.userLayout(layout).Place(path, c.saved.ID)
 }
 
 // startUnit has systemd make the control group. It does so around a process, and the stage is to be born in a group that

@@ -108,8 +108,12 @@ void step_sync(const struct step_sync *s)
 		close_registers();
 		sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
 	}
+	if (s->flags & SYNC_DUMPABLE)
+		sys2(__NR_prctl, PR_SET_DUMPABLE, 1);
 	send_message(s->message, 0, -1);
 	wait_go();
+	if (s->flags & SYNC_DUMPABLE)
+		sys2(__NR_prctl, PR_SET_DUMPABLE, 0);
 }
 
 /* The child has the same parent, so that the container's init is a child of rt, and later of rt's own reaper.

@@ -168,6 +168,15 @@ static int open_source_below_root(const char *path)
 	return fd;
 }
 
+static void check_device(int tree, const struct step_clone_tree *s)
+{
+	struct stat st;
+
+	must(sys_fstat(tree, &st), "fstat");
+	if ((st.st_mode & S_IFMT) != s->mode || st.st_rdev != s->device)
+		fail_with(-ENODEV, "fstat", "the host has another file there");
+}
+
 void step_clone_tree(const struct step_clone_tree *s)
 {
 	const char *path = text_at(s->path);
@@ -181,6 +190,8 @@ void step_clone_tree(const struct step_clone_tree *s)
 		fd = open_source_below_root(path);
 	replace_fd(&reg.tree_fd, clone_tree(fd, s->flags & CLONE_RECURSIVE));
 	sys_close(fd);
+	if (s->mode)
+		check_device(reg.tree_fd, s);
 }
 
 void step_map_tree(const struct step_map_tree *s)
@@ -325,6 +336,10 @@ void step_mask_source(const struct step_mask_source *s)
 		set_parameter(context, "context", text_at(s->context));
 	reg.empty_fd = finish_mount(context, attr.attr_set | MOUNT_ATTR_NODEV);
 	reg.null_fd = s->null_fd;
+	if (s->null_fd < 0) {
+		reg.null_fd = reg.tree_fd;
+		reg.tree_fd = -1;
+	}
 	attr.propagation = MS_PRIVATE; /* what is mounted on the mask must not reach the host's /dev/null */
 	must(sys_mount_setattr(reg.null_fd, "", AT_EMPTY_PATH_, &attr), "mount_setattr");
 }
@@ -372,24 +387,4 @@ void step_unmount(const struct step_unmount *s)
 		cover(text_at(s->path));
 	else
 		must(r, "umount2");
-}
-
-/* pivot_root(".", ".") puts the old root on top of the new one, from where it is detached (pivot_root(2)). */
-void step_pivot(const struct step_pivot *s)
-{
-	(void)s;
-	must(sys1(__NR_fchdir, reg.root_fd), "fchdir");
-	must(sys2(__NR_pivot_root, ".", "."), "pivot_root");
-	must(sys2(__NR_umount2, ".", MNT_DETACH_), "umount2");
-	must(sys1(__NR_chdir, "/"), "chdir");
-	replace_fd(&reg.staging_fd, -1);
-}
-
-void step_chroot(const struct step_chroot *s)
-{
-	must(sys1(__NR_fchdir, reg.root_fd), "fchdir");
-	if (s->flags & CHROOT_MOVE)
-		must(sys5(__NR_move_mount, reg.root_fd, "", AT_FDCWD_, "/", MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
-	must(sys1(__NR_chroot, "."), "chroot");
-	must(sys1(__NR_chdir, "/"), "chdir");
 }

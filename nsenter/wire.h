@@ -136,8 +136,9 @@ struct step_join_namespace { struct step_head head; __s32 fd; __u32 type; };
 /* unshare; flags are CLONE_NEW* constants. */
 struct step_unshare { struct step_head head; __u32 flags; __u32 pad; };
 
+#define SYNC_DUMPABLE 1u /* meanwhile the host side, which has no rights over other users' processes, may write to /proc/PID */
 /* Sends the message (enum message_type) and waits for MESSAGE_GO. */
-struct step_sync { struct step_head head; __u32 message; __u32 pad; };
+struct step_sync { struct step_head head; __u32 message; __u32 flags; };
 
 #define FORK_READY 1u /* the answer to MESSAGE_FORKED is that to MESSAGE_READY */
 /* clone(CLONE_PARENT): the child goes on with the plan as the first process of the new namespaces, once the host side
@@ -176,8 +177,8 @@ struct step_take_tree { struct step_head head; __s32 fd; __u32 pad; };
 #define CLONE_FROM_OLD_ROOT 2u /* path is one of the host, which is still "/" */
 #define CLONE_FROM_STAGING 4u  /* path is below the staging directory */
 /* A clone of what is at path below the root becomes the current tree; of procfs, sysfs and the root as a whole there
- * is none. */
-struct step_clone_tree { struct step_head head; text path; __u32 flags; };
+ * is none. If mode is not 0, it must be a node of this type (S_IFCHR, S_IFBLK) and device (st_rdev). */
+struct step_clone_tree { struct step_head head; text path; __u32 flags; __u64 device; __u32 mode; __u32 pad; };
 
 /* Sends the current tree (DESCRIPTOR_TREE), which the host side gives an id mapping (mount_setattr, MOUNT_ATTR_IDMAP):
  * that takes rights over the file system that a user namespace does not have. mapping is an index into the plan's. */
@@ -208,7 +209,7 @@ struct step_path_attributes { struct step_head head; text path; __u32 recursive;
 /* Puts a read-only clone of the tree at path over it; a missing path is skipped. */
 struct step_readonly_path { struct step_head head; text path; __u32 pad; };
 
-/* null_fd: a detached clone of a verified /dev/null. Makes the empty directory too, with the SELinux label context, if
+/* null_fd: a detached clone of a verified /dev/null; -1: it is the current tree. Makes the empty directory too, with the SELinux label context, if
  * that is not 0. */
 struct step_mask_source { struct step_head head; __s32 null_fd; text context; };
 
@@ -311,6 +312,7 @@ enum message_type {
 	MESSAGE_FORKED,       /* value: the process that goes on with the plan */
 	MESSAGE_NET_DEVICES,  /* the network namespace is there: move devices to it */
 	MESSAGE_LIMITS,       /* exec: set resource limits while the process has rt's ids */
+	MESSAGE_OOM_SCORE,    /* exec: set oom_score_adj while /proc/PID is an ordinary user's */
 	MESSAGE_HOOKS,        /* namespaces and mounts are there, the old root can still be seen */
 	MESSAGE_DESCRIPTOR,   /* value: enum descriptor_kind; one descriptor by SCM_RIGHTS, or none */
 	MESSAGE_READY,        /* everything that create does is done */

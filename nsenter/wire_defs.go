@@ -26,6 +26,7 @@ const (
 	LabelAgain        = C.LABEL_AGAIN
 	ConsoleAttach     = C.CONSOLE_ATTACH
 	ForkReady         = C.FORK_READY
+	SyncDumpable      = C.SYNC_DUMPABLE
 	NodeNoSymlinks    = C.NODE_NO_SYMLINKS
 	SymlinkReplace    = C.SYMLINK_REPLACE
 	ChdirDeniedLater  = C.CHDIR_DENIED_LATER
@@ -106,6 +107,7 @@ const (
 	MessageForked      = C.MESSAGE_FORKED
 	MessageNetDevices  = C.MESSAGE_NET_DEVICES
 	MessageLimits      = C.MESSAGE_LIMITS
+	MessageOomScore    = C.MESSAGE_OOM_SCORE
 	MessageHooks       = C.MESSAGE_HOOKS
 	MessageDescriptor  = C.MESSAGE_DESCRIPTOR
 	MessageReady       = C.MESSAGE_READY

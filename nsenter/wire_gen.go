@@ -20,6 +20,7 @@ const (
 	LabelAgain        = 0x2
 	ConsoleAttach     = 0x1
 	ForkReady         = 0x1
+	SyncDumpable      = 0x1
 	NodeNoSymlinks    = 0x1
 	SymlinkReplace    = 0x1
 	ChdirDeniedLater  = 0x1
@@ -98,12 +99,13 @@ const (
 	MessageForked      = 0x3
 	MessageNetDevices  = 0x4
 	MessageLimits      = 0x5
-	MessageHooks       = 0x6
-	MessageDescriptor  = 0x7
-	MessageReady       = 0x8
-	MessageListener    = 0x9
-	MessageError       = 0xa
-	MessageGo          = 0xb
+	MessageOomScore    = 0x6
+	MessageHooks       = 0x7
+	MessageDescriptor  = 0x8
+	MessageReady       = 0x9
+	MessageListener    = 0xa
+	MessageError       = 0xb
+	MessageGo          = 0xc
 )
 
 const (
@@ -176,7 +178,7 @@ type (
 	StepSync struct {
 		Head    StepHead
 		Message uint32
-		Pad     uint32
+		Flags   uint32
 	}
 	StepFork struct {
 		Head  StepHead
@@ -224,9 +226,12 @@ type (
 		Pad  uint32
 	}
 	StepCloneTree struct {
-		Head  StepHead
-		Path  uint32
-		Flags uint32
+		Head   StepHead
+		Path   uint32
+		Flags  uint32
+		Device uint64
+		Mode   uint32
+		Pad    uint32
 	}
 	StepMapTree struct {
 		Head      StepHead

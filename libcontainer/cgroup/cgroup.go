@@ -59,6 +59,7 @@ type Layout struct {
 	Version     Version
 	hierarchies []hierarchy
 	ownFile     string // /proc/self/cgroup, except in tests
+	user        bool   // see ForUser
 }
 
 // String describes the layout for a person: the version and the names of the v1 hierarchies.

@@ -35,9 +35,12 @@ func (l Layout) Place(cgroupsPath, id string) (*Group, error) {
 	}
 
 	own := map[string]string{}
-	if relative && l.Version != V2 {
+	if relative && (l.Version != V2 || l.user) {
 		if own, err = readOwn(l.ownFile); err != nil {
 			return nil, fmt.Errorf("resolve linux.cgroupsPath %q: %w", cgroupsPath, err)
+		}
+		if l.Version == V2 {
+			own[unifiedKey] = filepath.Dir(own[unifiedKey])
 		}
 	}
 	g := &Group{}

@@ -30,7 +30,8 @@ func (d *decoder) join(op uint32, raw []byte) Step {
 	case nsenter.OpUnshare:
 		return Unshare{exactly[nsenter.StepUnshare](raw).Flags}
 	case nsenter.OpSync:
-		return Sync{exactly[nsenter.StepSync](raw).Message}
+		s := exactly[nsenter.StepSync](raw)
+		return Sync{s.Message, s.Flags&nsenter.SyncDumpable != 0}
 	case nsenter.OpFork:
 		return Fork{exactly[nsenter.StepFork](raw).Flags&nsenter.ForkReady != 0}
 	case nsenter.OpBecomeRoot:
@@ -63,7 +64,7 @@ func (d *decoder) mount(op uint32, raw []byte) Step {
 		return StageMounts{}
 	case nsenter.OpCloneTree:
 		s := exactly[nsenter.StepCloneTree](raw)
-		return CloneTree{d.text(s.Path), s.Flags}
+		return CloneTree{d.text(s.Path), s.Flags, s.Mode, s.Device}
 	case nsenter.OpAttributes:
 		s := exactly[nsenter.StepAttributes](raw)
 		return Attributes{s.Set, s.Clear, s.Propagation, s.Recursive == 1}

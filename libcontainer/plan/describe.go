@@ -194,6 +194,8 @@ func messageName(v uint64) string {
 		return "net-devices"
 	case nsenter.MessageLimits:
 		return "limits"
+	case nsenter.MessageOomScore:
+		return "oom-score"
 	case nsenter.MessageHooks:
 		return "hooks"
 	case nsenter.MessageReady:

@@ -82,13 +82,8 @@ func (b *builder) addDevice(d *specs.LinuxDevice) error {
 		return fmt.Errorf("type %q is none of c, b, u and p", d.Type)
 	}
 	target := devicePath(d)
-	if b.userNamespaced() && kind != unix.S_IFIFO {
-		node := File{Kind: FileDevice, Path: target, Device: *d}
-		if b.stages() {
-			b.addStaged(node, false)
-		} else {
-			b.add(TakeTree{Tree: b.file(node)})
-		}
+	if (b.userNamespaced() || b.host.NodesRefused) && kind != unix.S_IFIFO {
+		b.addHostDevice(target, kind, d)
 		// Read-only: the device can be used, the owner and the mode of the host's node can't be changed.
 		const attributes = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
 		b.add(Attributes{Set: attributes, Propagation: unix.MS_PRIVATE})
@@ -113,6 +108,22 @@ func (b *builder) addDevice(d *specs.LinuxDevice) error {
 	}
 	b.add(step)
 	return nil
+}
+
+// addHostDevice makes a clone of a device node of the host the current tree.
+func (b *builder) addHostDevice(target string, kind uint32, d *specs.LinuxDevice) {
+	node := File{Kind: FileDevice, Path: target, Device: *d}
+	switch {
+	case b.host.Unprivileged:
+		b.add(CloneTree{
+			Path: target, Flags: nsenter.CloneFromOldRoot,
+			Mode: kind, Device: unix.Mkdev(uint32(d.Major), uint32(d.Minor)),
+		})
+	case b.stages():
+		b.addStaged(node, false)
+	default:
+		b.add(TakeTree{Tree: b.file(node)})
+	}
 }
 
 // deviceKind returns the file type of a device type of the spec (config-linux.md, "Devices").

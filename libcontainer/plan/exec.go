@@ -30,6 +30,7 @@ var execOrder = []concern{
 	controlGroups, // before anything of the container is touched
 	execAffinity,  // after the cpuset
 	memoryPolicy,
+	protection, // while the process is one of the caller's
 	joinContainer,
 	containerRoot,
 	console,
@@ -94,6 +95,15 @@ func CPUMask(list string) []uint64 {
 		}
 	}
 	return mask
+}
+
+// protection gives an ordinary user the moment to set process.oomScoreAdj: later the file is not the user's any more.
+func protection(b *builder) error {
+	if b.host.Unprivileged && b.spec.Process.OOMScoreAdj != nil {
+		b.member = "process.oomScoreAdj"
+		b.add(Sync{Message: nsenter.MessageOomScore, Dumpable: true})
+	}
+	return nil
 }
 
 // joinContainer enters all namespaces of init in one go: the kernel checks each with the rights that the stage has on

@@ -51,7 +51,11 @@ func TestWhatAppearsInTheContainerHasNoMoreRights(t *testing.T) {
 			}
 		}
 		for _, before := range []string{"CloseDescriptors", "Bounding", "Groups", "Umask"} {
-			if at := indexOf(p, before); at < 0 || at > fork {
+			at := indexOf(p, before)
+			if at < 0 && before == "Groups" && name == "exec-rootless" {
+				continue // the kernel denies setgroups(2)
+			}
+			if at < 0 || at > fork {
 				t.Errorf("%s: %s is step %d, the process can be seen from step %d on", name, before, at, fork)
 			}
 		}
@@ -100,6 +104,7 @@ func TestMessagesOfExec(t *testing.T) {
 		"exec-strict-filter":            {forked}, "exec-privileged-strict-filter": {console, forked},
 		"exec-privileged-strict-filter-shared": {{Type: nsenter.MessageReady}},
 		"exec-strict-filter-terminal":          {console, forked}, "exec-strict-filter-shared": {{Type: nsenter.MessageReady}},
+		"exec-rootless": {{Type: nsenter.MessageOomScore}, forked},
 	}
 	for name, p := range execPlans(t) {
 		// The config of some has no HOME; exec itself looks it up and plans with it.

@@ -46,6 +46,13 @@ func goldens() []golden {
 		{name: "user-time", config: "user-time"},
 		{name: "joined", config: "joined", host: withFilter},
 		{name: "host-mounts", config: "host-mounts"},
+		{name: "rootless", config: "rootless", host: rootless},
+		{name: "rootless-joined", config: "joined", host: rootless},
+		{name: "rootless-time", config: "rootless", host: rootless, edit: func(s *specs.Spec) {
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
+		}},
+		{name: "exec-rootless", config: "rootless", exec: &Entered{4711, hostUsers | unix.CLONE_NEWUSER}, host: rootless},
+		{name: "hook-rootless", config: "rootless", hook: &beforePivot, host: rootless},
 		{name: "idmap", config: "idmap"},
 		{name: "idmap-user", config: "idmap", edit: inUserNamespace},
 		{name: "terminal", config: "terminal", host: cgroupV2},
@@ -108,6 +115,13 @@ func atOnce(h *Host) { h.WaitForStart = false }
 
 func withProfile(s *specs.Spec) {
 	s.Process.SelinuxLabel, s.Linux.MountLabel, s.Process.ApparmorProfile = "", "", "docker-default"
+}
+
+// rootless is the host as an ordinary user sees it.
+func rootless(h *Host) {
+	h.Unprivileged, h.NodesRefused, h.SetgroupsDenied = true, true, true
+	h.CgroupV2, h.TaskFiles = true, 0
+	h.CgroupMounts = []CgroupMount{{Path: "/sys/fs/cgroup/user.slice"}}
 }
 
 func cgroupV1(h *Host) {

@@ -78,7 +78,13 @@ func (b *builder) enterRootOf(pid int) {
 
 // joinNamespacesOf enters the namespaces that the config lists, as init is in them.
 func (b *builder) joinNamespacesOf(pid int) {
-	for _, n := range namespaceFiles {
+	order := namespaceFiles[:]
+	if b.host.Unprivileged { // which has no rights before it is in the user namespace
+		last := len(order) - 1
+		order = append(order[last:last:last], order[last])
+		order = append(order, namespaceFiles[:last]...)
+	}
+	for _, n := range order {
 		if b.namespace(n.kind) == nil {
 			continue
 		}

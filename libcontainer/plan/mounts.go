@@ -123,7 +123,7 @@ func (b *builder) addSource(source string, recursive bool) {
 		b.addStaged(File{Kind: FileTree, Path: source, Recursive: recursive}, recursive)
 		return
 	}
-	if b.userNamespaced() || b.joined(specs.MountNamespace) || strings.HasPrefix(source, "/proc/") {
+	if (b.userNamespaced() || b.joined(specs.MountNamespace) || strings.HasPrefix(source, "/proc/")) && !b.host.Unprivileged {
 		b.add(TakeTree{Tree: b.file(File{Kind: FileTree, Path: source, Recursive: recursive})})
 		return
 	}

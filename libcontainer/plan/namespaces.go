@@ -69,8 +69,21 @@ func (b *builder) userNamespaced() bool { return b.namespace(specs.UserNamespace
 // can't be made before it (pid_namespaces(7), time_namespaces(7), user_namespaces(7)).
 func (b *builder) needsFork() bool {
 	return b.joined(specs.PIDNamespace) || b.namespace(specs.TimeNamespace) != nil ||
-		b.private(specs.UserNamespace) && b.private(specs.PIDNamespace) ||
+		b.private(specs.UserNamespace) && b.private(specs.PIDNamespace) && !b.host.Unprivileged ||
 		b.joined(specs.UserNamespace) && b.private(specs.PIDNamespace)
+}
+
+// ownUserNamespace lets an ordinary user's stage begin in the container's user namespace: all rights that it has come
+// with that. Its memory then belongs to the namespace too, so that rt, which owns it, may look into /proc/PID of a
+// process that is not dumpable (ptrace(2), "Ptrace access mode checking"); only for the maps, which are not there yet,
+// it must be dumpable.
+func ownUserNamespace(b *builder) error {
+	if b.host.Unprivileged && b.private(specs.UserNamespace) {
+		b.member = "linux.namespaces"
+		b.plan.CloneFlags |= unix.CLONE_NEWUSER
+		b.add(Sync{Message: nsenter.MessageMapIds, Dumpable: true}, BecomeRoot{})
+	}
+	return nil
 }
 
 func sessionKeyring(b *builder) error {
@@ -94,10 +107,10 @@ func affinity(b *builder) error {
 	return nil
 }
 
-// joinNamespaces enters the namespaces that have a path; the user namespace last, for those that it doesn't own.
+// joinNamespaces enters the namespaces that have a path; the user namespace last, for those that it doesn't own. An
+// ordinary user enters it first, as nothing but it gives the right to enter the others.
 func joinNamespaces(b *builder) error {
-	var user []Step
-	var userMember string
+	var user, others []Entry
 	for i, n := range b.spec.Linux.Namespaces {
 		if n.Path == "" {
 			continue
@@ -109,17 +122,19 @@ func joinNamespaces(b *builder) error {
 		b.member = fmt.Sprintf("linux.namespaces[%d] %q", i, n.Path)
 		join := JoinNamespace{Namespace: b.file(File{Kind: FileNamespace, Path: n.Path, Namespace: flag}), Type: flag}
 		if n.Type == specs.UserNamespace {
-			user, userMember = []Step{join}, b.member
+			user = []Entry{{join, b.member}}
 			if len(b.spec.Linux.UIDMappings)+len(b.spec.Linux.GIDMappings) > 0 {
-				user = append(user, Sync{Message: nsenter.MessageMapIds}) // the host side compares them
+				user = append(user, Entry{Sync{Message: nsenter.MessageMapIds}, b.member}) // the host side compares them
 			}
-			user = append(user, BecomeRoot{})
+			user = append(user, Entry{BecomeRoot{}, b.member})
 			continue
 		}
-		b.add(join)
+		others = append(others, Entry{join, b.member})
 	}
-	b.member = userMember
-	b.add(user...)
+	if b.host.Unprivileged {
+		user, others = others, user
+	}
+	b.plan.Steps = append(append(b.plan.Steps, others...), user...)
 	return nil
 }
 
@@ -136,14 +151,18 @@ func unshareNamespaces(b *builder) error {
 		}
 	}
 	b.member = "linux.namespaces"
+	own := b.host.Unprivileged && flags&unix.CLONE_NEWUSER != 0 // the stage is in it by now, as ownUserNamespace says
+	if own {
+		flags &^= unix.CLONE_NEWUSER
+	}
 	if flags&unix.CLONE_NEWUSER != 0 {
 		b.add(Unshare{Flags: unix.CLONE_NEWUSER}, Sync{Message: nsenter.MessageMapIds}, BecomeRoot{})
 		flags &^= unix.CLONE_NEWUSER
 	}
 	if !b.needsFork() {
-		b.plan.CloneFlags = uintptr(flags) & unix.CLONE_NEWPID
+		b.plan.CloneFlags |= uintptr(flags) & unix.CLONE_NEWPID
 	}
-	if !b.userNamespaced() {
+	if !b.userNamespaced() || own {
 		b.plan.CloneFlags |= uintptr(flags) & madeByCaller
 	}
 	flags &^= uint32(b.plan.CloneFlags)

@@ -69,6 +69,10 @@ type Host struct {
 	ProcMounts   []string // mount points of procfs and sysfs, only needed with NoPivot
 	Filter       *Filter  // compiled seccomp filter
 
+	Unprivileged    bool // rt has no rights on the host: those of the container's user namespace must do for everything
+	NodesRefused    bool // rt is in a user namespace itself, where mknod(2) makes no device
+	SetgroupsDenied bool // in the container's user namespace (user_namespaces(7), /proc/PID/setgroups)
+
 	WaitForStart bool // create: wait for `rt start`; run: no
 	PreserveFDs  int
 	NoPivot      bool
@@ -93,7 +97,8 @@ type concern func(*builder) error
 
 // createOrder is the life of a container up to the user's process: what create does. docs/lifecycle.md explains it.
 var createOrder = []concern{
-	labelFiles, // with the host's privileges, before anything can be hidden from us
+	ownUserNamespace, // an ordinary user has no rights outside of it
+	labelFiles,       // with the host's privileges, before anything can be hidden from us
 	sessionKeyring,
 	controlGroups, // before the cgroup namespace is made: its root is where the process is
 	affinity,      // after the cpuset
@@ -105,6 +110,7 @@ var createOrder = []concern{
 	rootfs,
 	mounts,
 	devices,
+	maskSource,  // while the host's null device can be seen
 	netDevices,  // hooks may look for them
 	createHooks, // the old root must still be visible
 	pivot,

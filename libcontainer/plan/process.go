@@ -165,11 +165,20 @@ func boundingSet(b *builder) error {
 	return nil
 }
 
-// groups sets exactly the groups of the config; without additionalGids there are none.
+// groups sets exactly the groups of the config; without additionalGids there are none. Where the kernel denies
+// setgroups(2) the process keeps the caller's: an ordinary user must not be able to leave a group that is kept from
+// something (user_namespaces(7), CVE-2014-8989).
 func groups(b *builder) error {
-	if p := b.spec.Process; p != nil {
-		b.member = "process.user.additionalGids"
+	p := b.spec.Process
+	if p == nil {
+		return nil
+	}
+	b.member = "process.user.additionalGids"
+	if !b.host.SetgroupsDenied {
 		b.add(Groups{IDs: p.User.AdditionalGids})
+	} else if len(p.User.AdditionalGids) > 0 {
+		return fmt.Errorf("%s %d: setgroups(2) is denied in a user namespace with a single group of an ordinary user "+
+			"(leave them out, or give linux.gidMappings a range of /etc/subgid)", b.member, p.User.AdditionalGids)
 	}
 	return nil
 }

@@ -167,6 +167,17 @@ func readonlyPaths(b *builder) error {
 	return nil
 }
 
+// maskSource takes the null device while the host's root can be seen, where the host side can't hand it over.
+func maskSource(b *builder) error {
+	if b.host.Unprivileged && len(b.spec.Linux.MaskedPaths) > 0 {
+		b.member = "linux.maskedPaths"
+		null := &specs.LinuxDevice{Major: 1, Minor: 3}
+		b.addHostDevice("/dev/null", unix.S_IFCHR, null)
+		b.add(MaskSource{Null: NoSlot, Context: b.spec.Linux.MountLabel})
+	}
+	return nil
+}
+
 // maskedPaths covers files with the null device and directories with an empty one (config-linux.md, "Masked Paths").
 // Both come from us: nothing in the root file system is trusted to be a null device (CVE-2025-31133).
 func maskedPaths(b *builder) error {
@@ -174,8 +185,10 @@ func maskedPaths(b *builder) error {
 	if len(paths) == 0 {
 		return nil
 	}
-	b.member = "linux.maskedPaths"
-	b.add(MaskSource{Null: b.file(File{Kind: FileNull, Path: "/dev/null"}), Context: b.spec.Linux.MountLabel})
+	if !b.host.Unprivileged {
+		b.member = "linux.maskedPaths"
+		b.add(MaskSource{Null: b.file(File{Kind: FileNull, Path: "/dev/null"}), Context: b.spec.Linux.MountLabel})
+	}
 	seen := make(map[string]bool, len(paths))
 	for i, path := range paths {
 		if seen[path] {

@@ -16,8 +16,11 @@ import (
 // locks what is in a mount namespace when a less privileged one is made of it, and only that
 // (mount_namespaces(7), "Restrictions on mount namespaces"). So there are two: in the first, the host's, all trees are
 // attached in a staging directory; the second belongs to the user namespace, and takes its clones from there.
+//
+// An ordinary user's stage is in the user namespace from its birth: in the copy that it makes of the host's mount
+// namespace all is locked already.
 func (b *builder) stages() bool {
-	return b.userNamespaced() && b.private(specs.MountNamespace)
+	return b.userNamespaced() && b.private(specs.MountNamespace) && !b.host.Unprivileged
 }
 
 // staging remembers the place of the steps that insertStaging adds when all trees are known.

@@ -31,8 +31,11 @@ type (
 		Namespace Slot
 		Type      uint32
 	}
-	Unshare    struct{ Flags uint32 }
-	Sync       struct{ Message uint32 }
+	Unshare struct{ Flags uint32 }
+	Sync    struct {
+		Message  uint32
+		Dumpable bool
+	}
 	Fork       struct{ Ready bool }
 	BecomeRoot struct{}
 	HostName   struct{ Name string }
@@ -53,8 +56,10 @@ type (
 	}
 	TakeTree  struct{ Tree Slot }
 	CloneTree struct {
-		Path  string
-		Flags uint32
+		Path   string
+		Flags  uint32
+		Mode   uint32 // that the root of the tree must have: S_IFCHR or S_IFBLK; 0: it may be anything
+		Device uint64
 	}
 	MapTree struct {
 		Mapping   uint32 // index into Plan.IDMaps
@@ -184,7 +189,7 @@ func (s Unshare) encode(e *encoder) {
 }
 
 func (s Sync) encode(e *encoder) {
-	put(e, nsenter.OpSync, &nsenter.StepSync{Message: s.Message})
+	put(e, nsenter.OpSync, &nsenter.StepSync{Message: s.Message, Flags: nsenter.SyncDumpable * number(s.Dumpable)})
 }
 
 func (s Fork) encode(e *encoder) {
@@ -234,7 +239,7 @@ func (s TakeTree) encode(e *encoder) {
 }
 
 func (s CloneTree) encode(e *encoder) {
-	put(e, nsenter.OpCloneTree, &nsenter.StepCloneTree{Path: e.text(s.Path), Flags: s.Flags})
+	put(e, nsenter.OpCloneTree, &nsenter.StepCloneTree{Path: e.text(s.Path), Flags: s.Flags, Mode: s.Mode, Device: s.Device})
 }
 
 func (s MapTree) encode(e *encoder) {

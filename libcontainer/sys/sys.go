@@ -141,6 +141,14 @@ func NamespaceType(fd int) (uint32, error) {
 	return uint32(t), nil
 }
 
+// InUserNamespace says that this process is not in the host's user namespace, which has a fixed inode number
+// (USER_NS_INIT_INO in linux/nsfs.h).
+func InUserNamespace() bool {
+	const initial = 0xEFFFFFFD
+	var st unix.Stat_t
+	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != initial
+}
+
 // BoundingSet returns the capabilities that a child of this process can have at most (capabilities(7)).
 func BoundingSet() uint64 {
 	var mask uint64

@@ -35,9 +35,13 @@ type Bundle struct {
 	Wrapper []string   // command in front of rt, which ends in an exec of its arguments
 	Systemd bool       // Create and Run let systemd make the control group
 
-	base   string
-	output string // file that has the stdout of the last Create or Run
-	calls  int
+	User   uint32   // that rt runs as, with the group of the same number; see NewUserBundle
+	Groups []uint32 // of that user, besides
+
+	program string // in place of the binary under test, a copy
+	base    string
+	output  string // file that has the stdout of the last Create or Run
+	calls   int
 }
 
 var bundleCount atomic.Int64
@@ -162,7 +166,11 @@ func (b *Bundle) Write(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(b.Dir, "config.json"), config, 0o600); err != nil {
+	path := filepath.Join(b.Dir, "config.json")
+	if err := os.WriteFile(path, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, int(b.User), int(b.User)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -181,6 +189,11 @@ func (b *Bundle) clean(t *testing.T) {
 	for _, dir := range CgroupsOf(b.ID) {
 		t.Errorf("clean up: control group left: %s", dir)
 		removeCgroup(dir)
+	}
+	if b.User != 0 {
+		for _, process := range ProcessesOf(b.User) {
+			t.Errorf("clean up: process left: %s", process)
+		}
 	}
 	for _, point := range mountsBelow(b.base) {
 		t.Errorf("clean up: mount left: %s", point)

@@ -140,12 +140,17 @@ func (b *Bundle) Command(t *testing.T, args ...string) *exec.Cmd {
 
 func (b *Bundle) command(ctx context.Context, t *testing.T, args []string) *exec.Cmd {
 	t.Helper()
-	line := append(append([]string{}, b.Wrapper...), Binary(t))
+	program := b.program
+	if program == "" {
+		program = Binary(t)
+	}
+	line := append(append([]string{}, b.Wrapper...), program)
 	line = append(line, args...)
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), b.Env...)
 	cmd.Dir = b.Cwd
 	cmd.ExtraFiles = b.Files
+	b.asUser(cmd)
 	if b.Stdin != nil {
 		cmd.Stdin = b.Stdin
 	}
