@@ -103,17 +103,18 @@ func (c *Container) addPrepared() {
 
 // decode reads one of the state files.
 func (c *Container) decode(name string) error {
-	data, err := readState(c.file(name))
+	path, id := c.file(name), c.saved.ID // what is read may claim another one
+	data, err := readState(path)
 	if err != nil {
 		return fmt.Errorf("read state: %w", err)
 	}
-	c.saved = savedState{ID: c.saved.ID}
+	c.saved = savedState{ID: id}
 	if lazyjson.Decode(data, &c.saved) {
 		return nil
 	}
-	c.saved = savedState{ID: c.saved.ID}
+	c.saved = savedState{ID: id}
 	if err := json.Unmarshal(data, &c.saved); err != nil {
-		return fmt.Errorf("decode %q: %w (delete --force removes the container)", c.file(name), err)
+		return fmt.Errorf("decode %q: %w (delete --force removes the container)", path, err)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,5 +64,23 @@ func TestPreparedStateTellsPlacesOnly(t *testing.T) {
 	}
 	if loaded, err = r.Load("a"); err != nil || loaded.saved.CgroupPaths[""] != "/x" {
 		t.Errorf("half written: got %+v, %v", loaded, err)
+	}
+}
+
+// An error names the file that was read, also where decoding has begun and given up.
+func TestAStateThatCantBeDecodedIsNamed(t *testing.T) {
+	r := &Runtime{Root: t.TempDir(), Log: silent{}}
+	c := &Container{runtime: r, saved: savedState{ID: "a"}}
+	if err := os.Mkdir(c.dir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", `{"id":`, `{"id":"b"`, `{"id":"b","init_process_pid":"x"}`} {
+		if err := os.WriteFile(c.file(stateName), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.Load("a")
+		if err == nil || !strings.Contains(err.Error(), strconv.Quote(r.Root+"/a/"+stateName)) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
