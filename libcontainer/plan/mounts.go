@@ -112,7 +112,8 @@ func remount(b *builder, m *specs.Mount, o *MountOptions) error {
 // A source in the container's own root is looked up there: earlier mounts of the list may be what it means. Others the
 // stage clones where it can, when their turn comes: since Linux 6.8 mountinfo lists mounts in the order in which they
 // were made, and that shall be the order of the config. In a user namespace it may lack the rights, in a joined mount
-// namespace and below /proc it would see another file: there the host side has opened them before.
+// namespace and below /proc it would see another file, and where mounts shall travel to the host it has only slaves of the
+// host's: there the host side has opened them before.
 func (b *builder) addSource(source string, recursive bool) {
 	flags := nsenter.CloneRecursive * number(recursive)
 	if below, ok := strings.CutPrefix(path.Clean(source), b.host.Rootfs+"/"); ok {
@@ -123,7 +124,7 @@ func (b *builder) addSource(source string, recursive bool) {
 		b.addStaged(File{Kind: FileTree, Path: source, Recursive: recursive}, recursive)
 		return
 	}
-	if (b.userNamespaced() || b.joined(specs.MountNamespace) || strings.HasPrefix(source, "/proc/")) && !b.host.Unprivileged {
+	if (b.userNamespaced() || b.joined(specs.MountNamespace) || b.sharesMounts() || strings.HasPrefix(source, "/proc/")) && !b.host.Unprivileged {
 		b.add(TakeTree{Tree: b.file(File{Kind: FileTree, Path: source, Recursive: recursive})})
 		return
 	}

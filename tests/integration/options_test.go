@@ -223,3 +223,34 @@ func TestASlaveRootReceivesMountsOfTheHost(t *testing.T) {
 		t.Errorf("the host has %d mounts there, want its own", n)
 	}
 }
+
+// With a shared root a container's mount reaches the host, where the option of the mount it is made on says so: what
+// Kubernetes calls bidirectional, and CSI drivers live on.
+func TestASharedRootGivesMountsToTheHost(t *testing.T) {
+	t.Parallel()
+	for option, wanted := range map[string]string{"rshared": "tmpfs", "rslave": "", "rprivate": ""} {
+		b := shell(t, "mount -t tmpfs from-the-container /mnt/sub && echo mounted && exec sleep 1000")
+		grant(b, "CAP_SYS_ADMIN")
+		source := hostMount(t, b.Path("source"), 0)
+		if err := unix.Mount("", source, "", unix.MS_SHARED, ""); err != nil {
+			t.Fatal(err)
+		}
+		harness.Mkdir(t, source+"/sub", 0o755)
+		b.Spec.Linux.RootfsPropagation = "rshared"
+		b.Spec.Mounts = append(b.Spec.Mounts, bind(source, "/mnt", "rbind", option))
+		b.Run(t, "-d").WantExit(t, 0)
+		b.WaitForOutput(t, "mounted")
+		var got string
+		for line := range strings.Lines(harness.ReadFile(t, "/proc/self/mounts")) {
+			if fields := strings.Fields(line); fields[1] == source+"/sub" {
+				got = fields[2]
+			}
+		}
+		if got != wanted {
+			t.Errorf("%s: the host has %q there, want %q", option, got, wanted)
+		}
+		if got != "" {
+			t.Cleanup(func() { _ = unix.Unmount(source+"/sub", unix.MNT_DETACH) })
+		}
+	}
+}
