@@ -151,6 +151,9 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	n.onFailure(n.stage.kill)
+	if signals := n.options.signals; signals != nil {
+		n.stage.look = untilInterrupted(signals.Waiting)
+	}
 	if n.stage.agent = n.c.seccompAgent(n.spec, specs.StateCreating); n.stage.agent != nil {
 		n.stage.agent.hold = wait
 	}

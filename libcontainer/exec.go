@@ -245,6 +245,7 @@ func (e *execution) takeConsole(fd int) error {
 	if err != nil {
 		return err
 	}
+	e.catchSignals() // none may end rt while the person's terminal has another mode
 	e.attach, err = attachConsole(console)
 	if e.attach != nil {
 		e.onFailure(e.attach.Close)
@@ -301,19 +302,9 @@ func (e *execution) finish() (int, error) {
 	if e.attach != nil {
 		defer e.attach.Close()
 	}
-	if !e.stage.endsSoon(e.signals) {
-		e.signals.ForwardTo(e.stage.pidFD)
-		sys.CalmMonitor(false)
-		sys.ReleaseMemory()
-	}
-	status, err := sys.Reap(e.stage.pid)
+	status, err := e.stage.attend(e.signals, terminal.Job{Attach: e.attach}, e.c.runtime.Log)
 	if err != nil {
 		return 0, err
-	}
-	if e.attach != nil {
-		if err := e.attach.Finish(); err != nil {
-			e.c.runtime.Log.Warnf("%v", err)
-		}
 	}
 	return exitStatus(status), nil
 }

@@ -167,7 +167,7 @@ func (n *notifier) await(ends bool) error {
 	}
 	message := make([]byte, 4096)
 	for {
-		heard, err := sys.WaitReadable(n.socket, n.pidFD)
+		heard, err := sys.WaitReadable(n.socket, n.pidFD, nil)
 		if err != nil || !heard {
 			return err
 		}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/sys"
@@ -24,9 +26,8 @@ type RunOptions struct {
 // needed. In the foreground it then waits, removes the container and returns the exit status of its process, 128
 // plus the number of the signal that ended it; Detach returns 0 at once.
 func (r *Runtime) Run(id string, o RunOptions) (int, error) {
-	var signals *terminal.Signals
 	if !o.Detach {
-		signals = terminal.CatchSignals()
+		o.signals = terminal.CatchSignals()
 	}
 	n, err := r.make(id, o.CreateOptions, false, o.Detach)
 	if err != nil {
@@ -59,12 +60,71 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 	}
 	notify.background(n.c.runtime.Log)
 	n.c.yield() // others may now signal, look, or delete
-	if !n.stage.endsSoon(signals) {
-		signals.ForwardTo(n.stage.pidFD)
+	status, err := n.stage.attend(o.signals, terminal.Job{Attach: attach, Dropped: n.explainDropped()}, n.c.runtime.Log)
+	if err != nil {
+		return 0, err
+	}
+	return n.leave(exitStatus(status), o.Keep)
+}
+
+// attend waits for the end of the process in the foreground: its signals, its output, its status.
+func (s *stage) attend(signals *terminal.Signals, job terminal.Job, log Logger) (unix.WaitStatus, error) {
+	if !s.endsSoon(signals) {
+		job.PID, job.PIDFD = s.pid, s.pidFD
+		signals.ForwardTo(job)
 		sys.CalmMonitor(false)
 		sys.ReleaseMemory()
+		if _, err := sys.WaitProcess(s.pidFD, -1); err != nil {
+			return 0, err
+		}
+		signals.Gone()
 	}
-	return n.wait(attach, o.Keep)
+	status, err := sys.Reap(s.pid)
+	if err != nil {
+		return 0, err
+	}
+	if job.Attach != nil {
+		if err := job.Attach.Finish(signals.Interrupts); err != nil {
+			log.Warnf("%v", err)
+		}
+	}
+	return status, nil
+}
+
+// interruptedAfter is how long the process has to appear when a signal waits for it.
+const interruptedAfter = 2 * time.Second
+
+// errInterrupted is what became of a process that a signal was for: somebody wants the command to end, and it waits.
+var errInterrupted = errors.New("interrupted by a signal while the stage does not go on (is the container frozen?)")
+
+// untilInterrupted returns what a stage's look is in the foreground; waiting says that a signal waits for the process.
+func untilInterrupted(waiting func() bool) func() error {
+	var since time.Time
+	return func() error {
+		switch {
+		case !waiting():
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > interruptedAfter:
+			return errInterrupted
+		}
+		return nil
+	}
+}
+
+// explainDropped tells a person, once, why ^C does nothing.
+func (n *creation) explainDropped() func(unix.Signal) {
+	if !hasPrivate(n.spec, specs.PIDNamespace) || !terminal.IsTerminal(os.Stderr) {
+		return nil
+	}
+	told := false
+	return func(s unix.Signal) {
+		if !told {
+			n.c.runtime.Log.Warnf("%s does nothing to %q, which has no handler for it: the first process of a pid namespace needs one (kill %s KILL ends the container)",
+				unix.SignalName(s), n.spec.Process.Args[0], n.c.ID())
+		}
+		told = true
+	}
 }
 
 // endsSoon says that the process ends before it is worth to prepare for a long wait, or for signals.
@@ -112,18 +172,8 @@ func (n *creation) release() error {
 	return startedError(n.spec, n.planned, m, root)
 }
 
-// wait waits for the container's process and cleans up.
-func (n *creation) wait(attach *terminal.Attach, keep bool) (int, error) {
-	status, err := sys.Reap(n.stage.pid)
-	if err != nil {
-		return 0, err
-	}
-	if attach != nil {
-		if err := attach.Finish(); err != nil {
-			n.c.runtime.Log.Warnf("%v", err)
-		}
-	}
-	exit := exitStatus(status)
+// leave cleans up after the container's process.
+func (n *creation) leave(exit int, keep bool) (int, error) {
 	n.warnOfOOM(exit)
 	if !keep {
 		if err := n.c.deleteAfterRun(); err != nil && !errors.Is(err, ErrNotExist) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/libcontainer/terminal"
 )
 
 // Logger takes what is worth telling besides the one error of a failed command.
@@ -43,6 +44,8 @@ type CreateOptions struct {
 	NoPivot       bool
 	NoNewKeyring  bool
 	Systemd       bool // let systemd make the control group
+
+	signals *terminal.Signals // that wait for the process; nil if they end rt
 }
 
 // Errors whose texts callers look for.

@@ -102,6 +102,11 @@ func (s *stage) takeListener(gate *gate) (int, error) {
 		if heard, err := sys.WaitBriefly(s.socket, s.pidFD, pause); heard || err != nil {
 			return -1, err
 		}
+		if s.look != nil {
+			if err := s.look(); err != nil {
+				return -1, err
+			}
+		}
 	}
 }
 

@@ -25,8 +25,11 @@ var errStageEnded = errors.New("the stage ended")
 // that is killed right after it has forked leaves a child that keeps the socket open and waits for us.
 func (s *stage) hear() (*nsenter.Message, int, error) {
 	var m nsenter.Message
-	if heard, err := sys.WaitReadable(s.socket, s.pidFD); err != nil || !heard {
-		return nil, -1, errors.Join(err, errStageEnded)
+	switch heard, err := sys.WaitReadable(s.socket, s.pidFD, s.look); {
+	case err != nil:
+		return nil, -1, err
+	case !heard:
+		return nil, -1, errStageEnded
 	}
 	n, fd, err := sys.ReceiveMessage(s.socket, sys.Bytes(&m))
 	switch {

@@ -23,6 +23,7 @@ type stage struct {
 	pidFD  int
 	socket int
 	agent  *seccompAgent // of the filter that it will load; nil without SCMP_ACT_NOTIFY
+	look   func() error  // is called while the stage is waited for; its error ends that; may be nil
 }
 
 // stageStart is how a stage is started.
@@ -158,10 +159,13 @@ func stageProgram(files []uintptr) (int, error) {
 	return program, nil
 }
 
-// kill ends the stage, whatever it does, and waits for it.
+// kill ends the stage, whatever it does, and waits for it. One that a v1 freezer holds ends when it is thawed.
 func (s *stage) kill() {
+	const patience = 2000 // milliseconds
 	_ = unix.PidfdSendSignal(s.pidFD, unix.SIGKILL, nil, 0) // it may have ended
-	_, _ = sys.Reap(s.pid)
+	if ended, err := sys.WaitProcess(s.pidFD, patience); ended || err != nil {
+		_, _ = sys.Reap(s.pid)
+	}
 	s.close()
 }
 

@@ -57,6 +57,16 @@ func act(s unix.Signal, action, before *signalAction) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(action)), uintptr(unsafe.Pointer(before)), signalSetBytes, 0, 0)
 }
 
+// WasIgnored says that a signal was ignored before it was held.
+func (h *HeldSignals) WasIgnored(s unix.Signal) bool {
+	for i, held := range h.signals {
+		if held == s {
+			return h.before[i].handler == ignored
+		}
+	}
+	return false
+}
+
 // Any says that a signal is waiting.
 func (h *HeldSignals) Any() bool { return atomic.LoadUint64(&noted) != 0 }
 

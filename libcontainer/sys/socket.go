@@ -45,17 +45,29 @@ func ReceiveMessage(socket int, data []byte) (n, fd int, err error) {
 }
 
 // WaitReadable waits until there is something to read from socket, its end included, or until the process behind
-// pidFD has ended; then it returns false if nothing was left to read.
-func WaitReadable(socket, pidFD int) (bool, error) {
-	fds := []unix.PollFd{{Fd: int32(socket), Events: unix.POLLIN}, {Fd: int32(pidFD), Events: unix.POLLIN}}
-	err := ignoringEINTR(func() error {
-		_, err := unix.Poll(fds, -1)
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("poll: %w", err)
+// pidFD has ended; then it returns false if nothing was left to read. An error of look, which is called every now and
+// then if it is not nil, ends the wait.
+func WaitReadable(socket, pidFD int, look func() error) (bool, error) {
+	const always, interval = -1, 100 // milliseconds
+	timeout := always
+	if look != nil {
+		timeout = interval
 	}
-	return fds[0].Revents != 0, nil
+	fds := []unix.PollFd{{Fd: int32(socket), Events: unix.POLLIN}, {Fd: int32(pidFD), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, timeout)
+		switch {
+		case err != nil && err != unix.EINTR:
+			return false, fmt.Errorf("poll: %w", err)
+		case err == nil && n > 0:
+			return fds[0].Revents != 0, nil
+		case look == nil:
+			continue
+		}
+		if err := look(); err != nil {
+			return false, err
+		}
+	}
 }
 
 // SendMessage writes one message; a peer that is gone is an error, not a signal.

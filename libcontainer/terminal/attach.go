@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -74,14 +75,28 @@ func NewAttach(master *os.File, s Streams) (*Attach, error) {
 	return a, nil
 }
 
+// drainSoon is how long the rest of the output takes where somebody reads it.
+const drainSoon = 100 * time.Millisecond
+
 // Finish is called after the container's process has ended. It copies what is left of the output, which takes as
-// long as the reader of the standard output takes, disconnects and restores the person's terminal. The error says
-// why the output is incomplete.
-func (a *Attach) Finish() error {
+// long as the reader of the standard output takes or until one of the interrupts comes, disconnects and restores the
+// person's terminal. The error says why the output is incomplete. interrupts is called only if there is a wait.
+func (a *Attach) Finish(interrupts func() <-chan os.Signal) error {
 	a.end()
-	<-a.ended
-	a.restore()
-	return a.copyErr
+	defer a.restore()
+	soon := time.NewTimer(drainSoon)
+	defer soon.Stop()
+	select {
+	case <-a.ended:
+		return a.copyErr
+	case <-soon.C:
+	}
+	select {
+	case <-a.ended:
+		return a.copyErr
+	case s := <-interrupts():
+		return fmt.Errorf("write standard output: interrupted by %s, the rest of the output is lost", unix.SignalName(s.(unix.Signal)))
+	}
 }
 
 // Close disconnects and restores the person's terminal without waiting for the output. It may follow Finish.
@@ -102,7 +117,7 @@ func newWake() (int, *os.File, error) {
 // findHost looks for the person's terminal: the standard streams first, then the controlling terminal.
 func (a *Attach) findHost(s Streams) {
 	for _, f := range []*os.File{s.Err, s.Out, s.In} {
-		if isTerminal(f) {
+		if IsTerminal(f) {
 			a.host = f
 			return
 		}
@@ -123,7 +138,7 @@ func (a *Attach) prepare() error {
 	}
 	direct := false
 	if saved, err := unix.IoctlGetTermios(int(a.in.Fd()), unix.TCGETS); err == nil {
-		direct = isTerminal(a.out)
+		direct = IsTerminal(a.out)
 		a.saved, a.raw = saved, rawMode(*saved, direct)
 		switch err := unix.IoctlSetTermios(int(a.in.Fd()), unix.TCSETS, a.raw); err {
 		case nil:
@@ -162,8 +177,8 @@ func rawMode(mode unix.Termios, direct bool) *unix.Termios {
 	return &mode
 }
 
-// isTerminal reports whether f is a terminal.
-func isTerminal(f *os.File) bool {
+// IsTerminal reports whether f is a terminal.
+func IsTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }
@@ -214,6 +229,18 @@ func (a *Attach) restore() {
 			_ = unix.IoctlSetTermios(int(a.in.Fd()), unix.TCSETS, a.saved)
 		}
 	})
+}
+
+// suspend gives the person's terminal its mode back while this process is stopped; SIGCONT ends that. In the background
+// it isn't ours.
+func (a *Attach) suspend() {
+	if a.saved == nil {
+		return
+	}
+	foreground, err := unix.IoctlGetInt(int(a.in.Fd()), unix.TIOCGPGRP)
+	if err == nil && foreground == unix.Getpgrp() {
+		_ = unix.IoctlSetTermios(int(a.in.Fd()), unix.TCSETS, a.saved)
+	}
 }
 
 // release closes the descriptors. Closing the master hangs up the container's terminal.

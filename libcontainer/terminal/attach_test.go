@@ -69,7 +69,7 @@ func (s session) end(t *testing.T) int {
 	timer := time.AfterFunc(patience, func() { _ = s.process.Process.Kill() })
 	defer timer.Stop()
 	_ = s.process.Wait()
-	if err := s.Finish(); err != nil {
+	if err := s.Finish(nil); err != nil {
 		t.Errorf("finish: %v", err)
 	}
 	return s.process.ProcessState.ExitCode()
@@ -193,7 +193,7 @@ func TestLostReaderHangsUp(t *testing.T) {
 	if status := s.process.ProcessState.ExitCode(); status != 5 {
 		t.Errorf("status %d", status)
 	}
-	if err := s.Finish(); err == nil || !strings.Contains(err.Error(), "write standard output: broken pipe") {
+	if err := s.Finish(nil); err == nil || !strings.Contains(err.Error(), "write standard output: broken pipe") {
 		t.Errorf("finish: %v", err)
 	}
 }
@@ -321,7 +321,7 @@ func TestCloseRestoresAndMayBeRepeated(t *testing.T) {
 	if mode(t, tty) != before {
 		t.Error("mode not restored")
 	}
-	if err := a.Finish(); err != nil {
+	if err := a.Finish(nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -336,7 +336,7 @@ func TestZeroSizeIsNotPassedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = a.Finish() }()
+	defer func() { _ = a.Finish(nil) }()
 	if size, err := unix.IoctlGetWinsize(int(slave.Fd()), unix.TIOCGWINSZ); err != nil || size.Row != 10 || size.Col != 20 {
 		t.Errorf("size %+v, %v", size, err)
 	}

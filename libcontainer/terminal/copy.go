@@ -30,9 +30,15 @@ func (a *Attach) copyInput() {
 		switch {
 		case err == unix.EAGAIN || err == unix.EINTR:
 			continue
+		case n > 0:
+		case a.saved != nil:
+			if a.hungUp() {
+				a.end() // what has no screen and no keyboard any more hangs up, too
+			}
+			return
 		case err != nil:
 			return
-		case n == 0:
+		default:
 			if typed {
 				a.endInput(last)
 			}
@@ -45,13 +51,18 @@ func (a *Attach) copyInput() {
 	}
 }
 
+// hungUp says that the person's terminal is gone: its window was closed, its connection has ended. A read of 0 bytes
+// alone does not say so: another program may have changed the mode.
+func (a *Attach) hungUp() bool {
+	fds := []unix.PollFd{{Fd: int32(a.in.Fd()), Events: unix.POLLIN}}
+	_, err := unix.Poll(fds, 0)
+	return err == nil && fds[0].Revents&unix.POLLHUP != 0
+}
+
 // endInput tells the reader of the pseudo-terminal that the input, which ended in the byte last, has ended: a
 // terminal doesn't end by itself. It is not called for an input that is empty from the beginning, such as /dev/null:
 // that is no input rather than the end of one, and a shell in the container stays.
 func (a *Attach) endInput(last byte) {
-	if a.saved != nil {
-		return // The person's terminal was hung up; SIGHUP says so.
-	}
 	mode, err := unix.IoctlGetTermios(a.masterFD, unix.TCGETS)
 	if err != nil || mode.Lflag&unix.ICANON == 0 {
 		return

@@ -5,6 +5,8 @@ package terminal
 import (
 	"os"
 	"os/signal"
+	"slices"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,46 +24,91 @@ const (
 // Signals are those that this process receives for the container's process. They are caught until this process ends.
 // These keep their usual effect on it:
 //
+//   - those that were ignored when it was started, as nohup(1) and scripts do for their background jobs;
 //   - SIGCHLD, SIGPIPE, SIGURG and those that report a fault: they are about this process (the Go runtime sends
 //     itself SIGURG);
 //   - SIGWINCH: Attach turns it into a change of the terminal's size;
-//   - SIGTSTP, SIGTTIN, SIGTTOU: job control stops the foreground command, as a shell's user expects. The container
-//     has its own session, in which the kernel would drop them. With a handler, a background process that changes
-//     the terminal's mode would be restarted for ever.
+//   - SIGTTIN, SIGTTOU: job control stops a background job, as a shell's user expects. With a handler, a background
+//     process that changes the terminal's mode would be restarted for ever.
 type Signals struct {
-	held *sys.HeldSignals
+	held     *sys.HeldSignals
+	received chan os.Signal
+
+	mutex sync.Mutex // guards against signals to a process that has been reaped
+	gone  bool
 }
 
 // CatchSignals begins to collect the signals that people and service managers send; the others wait for ForwardTo.
 func CatchSignals() *Signals {
-	return &Signals{sys.HoldSignals(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)}
+	return &Signals{held: sys.HoldSignals(append([]unix.Signal{unix.SIGUSR1, unix.SIGUSR2}, endings...)...)}
 }
+
+// endings are the signals by which people and service managers end a command.
+var endings = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
 // Waiting says that a signal has come that is to be passed on.
 func (s *Signals) Waiting() bool { return s.held.Any() }
 
-// ForwardTo passes the signals on to the process behind pidFD, those that came before included. It costs the Go runtime
-// threads and switches between them: half a millisecond that a short command does without.
-func (s *Signals) ForwardTo(pidFD int) {
-	send := func(received syscall.Signal) {
-		_ = unix.PidfdSendSignal(pidFD, received, nil, 0) // the process may have ended; its status tells
-	}
-	received := make(chan os.Signal, 64)
-	signal.Notify(received, forwarded()...)
+// ForwardTo passes the signals on to the job, those that came before included. It costs the Go runtime threads and
+// switches between them: half a millisecond that a short command does without.
+func (s *Signals) ForwardTo(j Job) {
+	s.received = make(chan os.Signal, 64)
+	signal.Notify(s.received, s.wanted(forwarded())...)
 	for _, early := range s.held.Release() {
-		send(early)
+		j.signal(early)
 	}
 	go func() {
-		for next := range received {
-			send(next.(syscall.Signal))
+		for next := range s.received {
+			s.handle(j, next.(syscall.Signal))
 		}
 	}()
 }
 
-func forwarded() []os.Signal {
-	list := []os.Signal{
+func (s *Signals) handle(j Job, next unix.Signal) {
+	if next == unix.SIGTSTP && !j.decidesOn(next) {
+		s.suspend(j)
+		return
+	}
+	j.signal(next)
+}
+
+// Gone is called when the process has ended, before it is reaped: its number may become another's.
+func (s *Signals) Gone() {
+	s.mutex.Lock()
+	s.gone = true
+	s.mutex.Unlock()
+}
+
+// Interrupts is called after the process has ended: what ends a command is now about this one.
+func (s *Signals) Interrupts() <-chan os.Signal {
+	if s.received != nil {
+		signal.Stop(s.received)
+	}
+	interrupts := make(chan os.Signal, len(endings))
+	signal.Notify(interrupts, s.wanted(endings)...)
+	for _, early := range s.held.Release() {
+		if slices.Contains(endings, early) {
+			interrupts <- early
+		}
+	}
+	return interrupts
+}
+
+// wanted returns the signals that were not ignored when they were first held.
+func (s *Signals) wanted(signals []unix.Signal) []os.Signal {
+	var list []os.Signal
+	for _, number := range signals {
+		if !s.held.WasIgnored(number) && !signal.Ignored(number) {
+			list = append(list, number)
+		}
+	}
+	return list
+}
+
+func forwarded() []unix.Signal {
+	list := []unix.Signal{
 		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTERM,
-		unix.SIGSTKFLT, unix.SIGCONT, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR,
+		unix.SIGSTKFLT, unix.SIGCONT, unix.SIGTSTP, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR,
 	}
 	for s := firstRealTime; s <= lastRealTime; s++ {
 		list = append(list, s)

@@ -21,7 +21,9 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	received := make(chan os.Signal, 64)
-	signal.Notify(received, append(forwarded(), unix.SIGWINCH)...)
+	for _, s := range append(forwarded(), unix.SIGWINCH) {
+		signal.Notify(received, s)
+	}
 	fmt.Println("ready")
 	for s := range received {
 		fmt.Println(int(s.(syscall.Signal)))
@@ -55,15 +57,15 @@ func TestForward(t *testing.T) {
 	for !signals.Waiting() { // any thread may take it
 		time.Sleep(time.Millisecond)
 	}
-	signals.ForwardTo(pidfd)
+	signals.ForwardTo(Job{PID: c.Process.Pid, PIDFD: pidfd})
 	if !lines.Scan() || lines.Text() != fmt.Sprint(int(unix.SIGTERM)) {
 		t.Fatalf("sent SIGTERM before, got %q", lines.Text())
 	}
 	if signals.Waiting() {
 		t.Error("a signal waits after all were passed on")
 	}
-	for _, s := range append([]os.Signal{unix.SIGWINCH, unix.SIGURG, unix.SIGCHLD}, forwarded()...) {
-		number := s.(syscall.Signal)
+	for _, s := range append([]unix.Signal{unix.SIGWINCH, unix.SIGURG, unix.SIGCHLD}, forwarded()...) {
+		number := s
 		if err := unix.Kill(os.Getpid(), number); err != nil {
 			t.Fatal(err)
 		}
