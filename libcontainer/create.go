@@ -152,7 +152,7 @@ func (n *creation) execute(wait bool) error {
 	}
 	n.onFailure(n.stage.kill)
 	if signals := n.options.signals; signals != nil {
-		n.stage.look = untilInterrupted(signals.Waiting)
+		n.stage.look = untilInterrupted(signals.Ending)
 	}
 	if n.stage.agent = n.c.seccompAgent(n.spec, specs.StateCreating); n.stage.agent != nil {
 		n.stage.agent.hold = wait

@@ -98,17 +98,15 @@ func (e *execution) enter() (err error) {
 	if frozen && !e.options.IgnorePaused {
 		return errExecPaused
 	}
-	if !frozen {
-		e.catchSignals()
-	}
 	return nil
 }
 
-// catchSignals makes signals wait for the process. While the stage waits in a paused container, they end rt, and the
-// stage with it.
+// catchSignals makes signals wait for the process. Before there is a stage they end rt: who starts a process in a frozen
+// group waits in clone3 until it is thawed.
 func (e *execution) catchSignals() {
-	if !e.options.Detach && e.signals == nil {
+	if !e.options.Detach {
 		e.signals = terminal.CatchSignals()
+		e.stage.look = untilInterrupted(e.signals.Ending)
 	}
 }
 
@@ -211,6 +209,7 @@ func (e *execution) start() error {
 		return err
 	}
 	e.onFailure(e.kill)
+	e.catchSignals()
 	return e.stage.serve(p, e.handle)
 }
 
@@ -245,7 +244,6 @@ func (e *execution) takeConsole(fd int) error {
 	if err != nil {
 		return err
 	}
-	e.catchSignals() // none may end rt while the person's terminal has another mode
 	e.attach, err = attachConsole(console)
 	if e.attach != nil {
 		e.onFailure(e.attach.Close)
@@ -264,7 +262,6 @@ func (e *execution) limit() error {
 
 // ready prepares the process that waits for leave to execute the program, and tells the caller about it.
 func (e *execution) ready() error {
-	e.catchSignals()
 	if err := e.limit(); err != nil {
 		return err
 	}

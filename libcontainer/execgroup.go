@@ -72,7 +72,6 @@ func (e *execution) spawn(opened openedFiles, group *cgroup.Group) error {
 	}
 	if err == nil {
 		e.stage.agent = e.c.seccompAgent(e.spec, specs.StateRunning)
-		e.stage.look = untilInterrupted(func() bool { return e.signals != nil && e.signals.Waiting() })
 	}
 	return err
 }

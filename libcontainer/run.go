@@ -97,12 +97,13 @@ const interruptedAfter = 2 * time.Second
 // errInterrupted is what became of a process that a signal was for: somebody wants the command to end, and it waits.
 var errInterrupted = errors.New("interrupted by a signal while the stage does not go on (is the container frozen?)")
 
-// untilInterrupted returns what a stage's look is in the foreground; waiting says that a signal waits for the process.
-func untilInterrupted(waiting func() bool) func() error {
+// untilInterrupted returns what a stage's look is in the foreground; ending says that a signal waits that is to end
+// the command.
+func untilInterrupted(ending func() bool) func() error {
 	var since time.Time
 	return func() error {
 		switch {
-		case !waiting():
+		case !ending():
 		case since.IsZero():
 			since = time.Now()
 		case time.Since(since) > interruptedAfter:

@@ -162,6 +162,7 @@ func stageProgram(files []uintptr) (int, error) {
 // kill ends the stage, whatever it does, and waits for it. One that a v1 freezer holds ends when it is thawed.
 func (s *stage) kill() {
 	const patience = 2000 // milliseconds
+
 	_ = unix.PidfdSendSignal(s.pidFD, unix.SIGKILL, nil, 0) // it may have ended
 	if ended, err := sys.WaitProcess(s.pidFD, patience); ended || err != nil {
 		_, _ = sys.Reap(s.pid)

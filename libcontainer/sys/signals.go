@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -57,6 +58,18 @@ func act(s unix.Signal, action, before *signalAction) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(action)), uintptr(unsafe.Pointer(before)), signalSetBytes, 0, 0)
 }
 
+// SuspendSelf stops this process as the terminal's stop key does, and returns when it has been continued. With the
+// kernel's own action a shell hears by which signal, and a process that no shell could continue does not stop (setpgid(2),
+// orphaned process group). The signal goes to this thread, so that it does not run on.
+func SuspendSelf() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before signalAction
+	act(unix.SIGTSTP, &signalAction{}, &before)
+	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTSTP)
+	act(unix.SIGTSTP, &before, nil)
+}
+
 // WasIgnored says that a signal was ignored before it was held.
 func (h *HeldSignals) WasIgnored(s unix.Signal) bool {
 	for i, held := range h.signals {
@@ -67,14 +80,19 @@ func (h *HeldSignals) WasIgnored(s unix.Signal) bool {
 	return false
 }
 
-// Any says that a signal is waiting.
+// Came says that a signal is waiting.
+func (h *HeldSignals) Came(s unix.Signal) bool { return atomic.LoadUint64(&noted)&(1<<uint(s)) != 0 }
+
+// Any says that any of them is waiting.
 func (h *HeldSignals) Any() bool { return atomic.LoadUint64(&noted) != 0 }
 
 // Release ends the holding and returns the signals that have come. What os/signal has been told to handle meanwhile is
-// handled by that from here on, also if it was ignored before.
+// handled by that from here on: where it had a handler before, it has left ours in its place, otherwise it has its own.
 func (h *HeldSignals) Release() []unix.Signal {
+	ours, _ := signalCode()
 	for i, s := range h.signals {
-		if h.before[i].handler != ignored {
+		var now signalAction
+		if act(s, nil, &now); now.handler == ours {
 			act(s, &h.before[i], nil)
 		}
 	}

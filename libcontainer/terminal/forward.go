@@ -31,8 +31,9 @@ const (
 //   - SIGTTIN, SIGTTOU: job control stops a background job, as a shell's user expects. With a handler, a background
 //     process that changes the terminal's mode would be restarted for ever.
 type Signals struct {
-	held     *sys.HeldSignals
-	received chan os.Signal
+	held       *sys.HeldSignals
+	received   chan os.Signal // nil before ForwardTo
+	interrupts chan os.Signal // that came after the end of the process
 
 	mutex sync.Mutex // guards against signals to a process that has been reaped
 	gone  bool
@@ -40,7 +41,10 @@ type Signals struct {
 
 // CatchSignals begins to collect the signals that people and service managers send; the others wait for ForwardTo.
 func CatchSignals() *Signals {
-	return &Signals{held: sys.HoldSignals(append([]unix.Signal{unix.SIGUSR1, unix.SIGUSR2}, endings...)...)}
+	return &Signals{
+		held:       sys.HoldSignals(append([]unix.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP}, endings...)...),
+		interrupts: make(chan os.Signal, len(endings)),
+	}
 }
 
 // endings are the signals by which people and service managers end a command.
@@ -49,13 +53,16 @@ var endings = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM
 // Waiting says that a signal has come that is to be passed on.
 func (s *Signals) Waiting() bool { return s.held.Any() }
 
+// Ending says that a signal has come that is to end the command.
+func (s *Signals) Ending() bool { return slices.ContainsFunc(endings, s.held.Came) }
+
 // ForwardTo passes the signals on to the job, those that came before included. It costs the Go runtime threads and
 // switches between them: half a millisecond that a short command does without.
 func (s *Signals) ForwardTo(j Job) {
 	s.received = make(chan os.Signal, 64)
 	signal.Notify(s.received, s.wanted(forwarded())...)
 	for _, early := range s.held.Release() {
-		j.signal(early)
+		s.handle(j, early)
 	}
 	go func() {
 		for next := range s.received {
@@ -65,11 +72,24 @@ func (s *Signals) ForwardTo(j Job) {
 }
 
 func (s *Signals) handle(j Job, next unix.Signal) {
-	if next == unix.SIGTSTP && !j.decidesOn(next) {
+	ended, _ := sys.WaitProcess(j.PIDFD, 0)
+	switch {
+	case ended:
+		s.interrupt(next)
+	case next == unix.SIGTSTP && !j.decidesOn(next):
 		s.suspend(j)
-		return
+	default:
+		j.signal(next)
 	}
-	j.signal(next)
+}
+
+func (s *Signals) interrupt(next unix.Signal) {
+	if slices.Contains(endings, next) {
+		select {
+		case s.interrupts <- next:
+		default: // one is enough
+		}
+	}
 }
 
 // Gone is called when the process has ended, before it is reaped: its number may become another's.
@@ -81,17 +101,13 @@ func (s *Signals) Gone() {
 
 // Interrupts is called after the process has ended: what ends a command is now about this one.
 func (s *Signals) Interrupts() <-chan os.Signal {
-	if s.received != nil {
-		signal.Stop(s.received)
-	}
-	interrupts := make(chan os.Signal, len(endings))
-	signal.Notify(interrupts, s.wanted(endings)...)
-	for _, early := range s.held.Release() {
-		if slices.Contains(endings, early) {
-			interrupts <- early
+	if s.received == nil {
+		signal.Notify(s.interrupts, s.wanted(endings)...)
+		for _, early := range s.held.Release() {
+			s.interrupt(early)
 		}
 	}
-	return interrupts
+	return s.interrupts
 }
 
 // wanted returns the signals that were not ignored when they were first held.

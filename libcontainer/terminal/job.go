@@ -4,8 +4,6 @@ package terminal
 
 import (
 	"bytes"
-	"os/signal"
-	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -58,8 +56,7 @@ func (s *Signals) suspend(j Job) {
 	if j.Attach != nil {
 		j.Attach.suspend()
 	}
-	stopMyself()
-	signal.Notify(s.received, unix.SIGTSTP)
+	sys.SuspendSelf()
 	s.signalGroup(j.PID, unix.SIGCONT)
 }
 
@@ -68,13 +65,4 @@ func (s *Signals) signalGroup(pid int, number unix.Signal) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return !s.gone && unix.Kill(-pid, number) == nil
-}
-
-// stopMyself returns when this process has been continued. With the signal's own effect the shell hears what it was;
-// and a process that nobody could continue does not stop. The signal goes to this thread, which by that does not run on.
-func stopMyself() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	signal.Reset(unix.SIGTSTP)
-	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTSTP)
 }
