@@ -129,7 +129,8 @@ func TestInputThatNobodyReadsCostsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	_, pid, wait := pipeOf(t, b, in, "exec", "-t", b.ID, "sh", "-c", "stty raw -echo; exec sleep 1000")
+	out, pid, wait := pipeOf(t, b, in, "exec", "-t", b.ID, "sh", "-c", "stty raw -echo; exec sleep 1000")
+	go func() { _, _ = io.Copy(io.Discard, out) }() // the echo of what came before stty
 	idles(t, pid)
 	signal(t, pid, unix.SIGTERM)
 	if status := wait(); status != 143 {
