@@ -108,6 +108,12 @@ integration: rt ## run the tests that drive ./rt (root)
 vm-test: rt ## run the tests in virtual machines with systemd on cgroup v2, v1 and hybrid (KINDS, VM_DIR; slow without KVM)
 	@tests/vm/run $(KINDS)
 
+.PHONY: clients
+clients: ## run containerd, Docker, Podman and others with rt and with runc (root; installs what is missing; CLIENTS, CLIENTSFLAGS)
+	@build/deps build clients
+	@$(MAKE) --no-print-directory rt
+	@tests/clients/run $(CLIENTSFLAGS) $(CLIENTS)
+
 .PHONY: conformance
 conformance: rt ## run the OCI conformance suite (root)
 	@if [ "$$(id -u)" -ne 0 ]; then echo 'conformance: SKIPPED: needs root'; exit 0; fi; tests/conformance/run ./rt

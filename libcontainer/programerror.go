@@ -34,7 +34,8 @@ func findError(candidates []string, errno unix.Errno) error {
 	case unix.EACCES:
 		return fmt.Errorf("exec %s: %w (it has no execute permission)", candidates[0], errno)
 	case unix.EISDIR:
-		return fmt.Errorf("exec %s: %w", candidates[0], errno)
+		// Both texts: older Dockers know only execve's EACCES as a program that can't be executed (status 126).
+		return fmt.Errorf("exec %s: %w (permission denied: only files can be executed)", candidates[0], errno)
 	}
 	return fmt.Errorf("exec %s: %w (looked up in the container's root)", candidates[0], errno)
 }

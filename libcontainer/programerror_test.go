@@ -105,7 +105,7 @@ func TestFindErrorNamesWhereItLooked(t *testing.T) {
 		{[]string{"/a/foo", "/b/foo"}, unix.EACCES, `exec: "foo": permission denied (searched /a:/b)`},
 		{[]string{"/bin/x"}, unix.ENOENT, "exec /bin/x: no such file or directory (looked up in the container's root)"},
 		{[]string{"/bin/x"}, unix.EACCES, "exec /bin/x: permission denied (it has no execute permission)"},
-		{[]string{"/bin"}, unix.EISDIR, "exec /bin: is a directory"},
+		{[]string{"/bin"}, unix.EISDIR, "exec /bin: is a directory (permission denied: only files can be executed)"},
 	} {
 		if got := findError(c.candidates, c.errno); got.Error() != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
