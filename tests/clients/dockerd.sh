@@ -37,7 +37,7 @@ start_dockerd() {
 
 # The image bb is a static busybox with an ordinary user.
 import_image() {
-	make_rootfs "$WORK/rootfs"
+	[ -d "$WORK/rootfs" ] || make_rootfs "$WORK/rootfs"
 	tar -C "$WORK/rootfs" -c . | docker import -c 'CMD ["sh"]' - bb >/dev/null
 }
 
@@ -54,6 +54,9 @@ start_docker() {
 # Functions for conditions; their output is the value.
 state() { docker inspect -f '{{.State.Status}}' "$1"; }
 field() { docker inspect -f "{{$2}}" "$1"; } # CONTAINER FIELD
+
+# commit is what the runtime says of itself, and docker info repeats.
+commit() { "$RUNTIME" --version | sed -n 's/^commit: *//p'; }
 
 # started starts a container in the background and says what went wrong, if it did.
 started() { # NAME OPTIONS...

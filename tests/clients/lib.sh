@@ -71,6 +71,9 @@ feed() { # TEXT COMMAND...
 # on_tty runs a command on a terminal of its own.
 on_tty() { script -qec "$(printf '%q ' "$@")" /dev/null; }
 
+# literal escapes a text for check's REGEX.
+literal() { sed 's/[].*+?(){}|^$\\[]/\\&/g'; }
+
 # wait_for repeats a command until it succeeds, for at most so many seconds.
 wait_for() { # SECONDS COMMAND...
 	local until=$((SECONDS + $1))
@@ -138,7 +141,7 @@ make_rootfs() { # DIR
 
 # What a runtime could leave behind, one per line. Of groups, those that a caller asks for as the parents of containers'
 # groups stay (runc leaves them too); parent_groups are their names, as an extended regular expression.
-parent_groups='docker|clients|sub|default|init'
+parent_groups='docker|buildkit|clients|sub|default|init'
 caller_mounts=/run/docker/netns/default
 groups_now() { find /sys/fs/cgroup -mindepth 2 -type d | grep -Ev "/($parent_groups)\$" | sort; }
 mounts_now() { awk '{print $5, $(NF-2)}' /proc/self/mountinfo | grep -Ev "^($caller_mounts) " | sort; }

@@ -5,8 +5,7 @@
 # dockerd itself: what it says of the runtime, restarts with living containers, user namespaces.
 check 'info: the runtime' 0 'tested' docker info -f '{{range $name, $r := .Runtimes}}{{$name}} {{end}}'
 check 'info: the default runtime' 0 '^tested$' docker info -f '{{.DefaultRuntime}}'
-commit() { "$RUNTIME" --version | sed -n 's/^commit: *//p'; }
-check "info: the runtime's commit" 0 "^$(commit)\$" docker info -f '{{.RuncCommit.ID}}'
+check "info: the runtime's commit" 0 "^$(commit | literal)\$" docker info -f '{{.RuncCommit.ID}}'
 complaints() { grep -iE 'level=(warning|error).*(runtime|runc).*(version|features|parse|output)' "$WORK/log/dockerd.log"; true; }
 check "dockerd has no complaint about the runtime's answers" 0 '^$' complaints
 

@@ -56,7 +56,7 @@ check '-v :rslave: a later mount of the host shows' 0 '^seen$' docker exec slave
 check '-v :rprivate: a later mount of the host does not' 0 '^$' docker exec slave ls /w/sub
 umount "$shared/sub"
 check '-v :rslave: unmounted on the host' 0 '^$' docker exec slave ls /v/sub
-docker run --rm --privileged -v "$shared:/v:rshared" bb mount -t tmpfs inner /v/sub
+docker run --rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined -v "$shared:/v:rshared" bb mount -t tmpfs inner /v/sub
 check '-v :rshared: a mount of the container shows on the host' 0 '' mountpoint -q "$shared/sub"
 umount "$shared/sub"
 removed slave

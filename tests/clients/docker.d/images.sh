@@ -27,9 +27,9 @@ check 'build: classic' 0 'Successfully built' docker build --no-cache --build-ar
 check 'build: classic: its container' 0 '^hello 0 copied$' docker run --rm built
 check 'build: classic: USER' 0 '^1000$' docker run --rm built /out/user
 printf 'FROM bb\nRUN echo before; exit 3\n' >"$WORK/fails"
-check 'build: RUN fails' '!0' 'returned a non-zero code: 3' sh -c 'docker build --no-cache -f - "$WORK/context" <"$WORK/fails"'
+check 'build: RUN fails' '!0' 'returned a non-zero code: 3' sh -c 'docker build --force-rm --no-cache -f - "$WORK/context" <"$WORK/fails"'
 printf 'FROM bb\nRUN ["/no/such"]\n' >"$WORK/fails"
-check 'build: RUN of an unknown program' '!0' 'no such file or directory' sh -c 'docker build --no-cache -f - "$WORK/context" <"$WORK/fails"'
+check 'build: RUN of an unknown program' '!0' 'no such file or directory' sh -c 'docker build --force-rm --no-cache -f - "$WORK/context" <"$WORK/fails"'
 check 'build --network none' 0 'Successfully built' docker build --no-cache --network none -q=false --build-arg word=x -t built2 "$context"
 check 'build --memory' 0 'Successfully built' docker build --no-cache --memory 128m --build-arg word=x -t built3 "$context"
 check 'build: nothing is left' 0 '^$' docker ps -aq

@@ -58,7 +58,6 @@ check '--sysctl: not of a namespace' '!0' 'not (allowed|whitelisted)' docker run
 check '--sysctl: unknown' '!0' 'no such file or directory' docker run --rm --sysctl net.ipv4.nosuch=1 bb true
 check '--sysctl: bad value' '!0' 'invalid argument' docker run --rm --sysctl net.ipv4.ip_forward=x bb true
 started base --ipc shareable bb sleep 1003
-literal() { sed 's/[][]/\\&/g'; }
 inside() { docker run --rm "${@:2}" bb sh -c "$1"; } # SCRIPT OPTIONS...
 check '--pid container:' 0 '^sleep$' inside 'cat /proc/1/comm' --pid container:base
 check '--pid host' 0 '^docker$' inside 'test -d /proc/'$$' && cat /proc/'$$'/comm' --pid host
