@@ -5,14 +5,33 @@
 .DEFAULT_GOAL := rt
 
 GO ?= go
+# GOARCH builds for another machine (amd64, arm64), with the cross compiler and the libseccomp of build/sysroot.
+HOSTARCH := $(shell $(GO) env GOHOSTARCH)
+GOARCH ?= $(HOSTARCH)
+TRIPLET_amd64 := x86_64-linux-gnu
+TRIPLET_arm64 := aarch64-linux-gnu
+TRIPLET := $(or $(TRIPLET_$(GOARCH)),$(error GOARCH is $(GOARCH): the stage knows amd64 and arm64))
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-export GO CC
+RT := rt
+DEPS_BUILD := build
+ifneq ($(GOARCH),$(HOSTARCH))
+CC := $(TRIPLET)-gcc
+RT := rt-$(GOARCH)
+DEPS_BUILD := cross-$(GOARCH)
+SYSROOT := $(CURDIR)/build/sysroot-$(GOARCH)
+export PKG_CONFIG_SYSROOT_DIR := $(SYSROOT)
+export PKG_CONFIG_LIBDIR := $(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig
+endif
+export GO CC GOARCH
+CROSS := $(if $(filter amd64,$(HOSTARCH)),arm64,amd64)
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+DOCDIR ?= $(PREFIX)/share/doc/rt
 INSTALL ?= install
 
 VERSION := $(shell cat VERSION)
@@ -25,7 +44,7 @@ COMMIT := $(shell [ -e .git ] && git describe --always --dirty --abbrev=40 --exc
 STAGE_WARNINGS := -Wall -Wextra -Werror
 STAGE_CFLAGS := -std=gnu11 -O2 $(STAGE_WARNINGS) -ffreestanding -fno-pie -fno-asynchronous-unwind-tables \
 	-fno-tree-loop-distribute-patterns -fstack-protector-strong -mstack-protector-guard=global
-STAGE_LDFLAGS := -nostdlib -static -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code
+STAGE_LDFLAGS := -nostdlib -static -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,norelro
 STAGE_SOURCES := $(sort $(wildcard nsenter/*.c))
 STAGE_MAX_BYTES := 65536
 
@@ -35,14 +54,16 @@ GO_TAGS := urfave_cli_no_docs
 GO_LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # The filter compiler is a program of its own, embedded in rt: libseccomp is used by cgo, and linked statically.
-# Its .id holds the version of libseccomp that it says it has, and its checksum.
-COMPILER := libcontainer/seccomp/rt-seccomp
+# Its .id holds the version of libseccomp, and its checksum. The version is that of the header, since a program for
+# another machine can't be asked; a test of package seccomp asks it.
+COMPILER := libcontainer/seccomp/rt-seccomp-$(GOARCH)
 COMPILER_SOURCES := $(filter-out %_test.go,$(wildcard libcontainer/seccomp/compiler/*.go libcontainer/seccomp/wire/*.go))
 COMPILER_LDFLAGS := -s -w -linkmode external -extldflags '-static -Wl,--build-id=none'
 COMPILER_MAX_BYTES := 4194304
 
 # What is embedded, and so has to be there before any Go package is built or tested.
-EMBEDDED := nsenter/stage $(COMPILER) $(COMPILER).id
+STAGE := nsenter/stage-$(GOARCH)
+EMBEDDED := $(STAGE) $(COMPILER) $(COMPILER).id
 
 # Packages whose tests need root and the finished binary; all others are unit tests.
 ROOT_TESTS := /tests/(integration|security|fault|systemd)(/|$$)
@@ -50,25 +71,36 @@ GOTESTFLAGS ?=
 
 .PHONY: rt
 rt: $(EMBEDDED) ## build the static binary, with the stage and the filter compiler embedded
-	@build/deps --check build
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags '$(GO_TAGS)' -ldflags "$(GO_LDFLAGS)" -o rt .
-	@build/check-binary rt
+	@build/deps --check $(DEPS_BUILD)
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags '$(GO_TAGS)' \
+		-ldflags "$(GO_LDFLAGS) -X main.stageSum=$$(sha256sum <$(STAGE) | cut -c 1-64)" -o $(RT) .
+	@build/check-binary $(RT)
 
-nsenter/stage: $(STAGE_SOURCES) $(wildcard nsenter/*.h) Makefile
-	@build/deps --check build
+$(STAGE): $(STAGE_SOURCES) $(wildcard nsenter/*.h) Makefile
+	@build/deps --check $(DEPS_BUILD)
 	$(CC) $(STAGE_CFLAGS) $(STAGE_LDFLAGS) -o $@.new $(STAGE_SOURCES)
 	@size=$$(wc -c <$@.new); if [ "$$size" -gt $(STAGE_MAX_BYTES) ]; then \
 		rm -f $@.new; echo "$@: $$size bytes, more than $(STAGE_MAX_BYTES)" >&2; exit 1; fi
 	@mv $@.new $@
 
-$(COMPILER) $(COMPILER).id &: $(COMPILER_SOURCES) go.mod go.sum Makefile
-	@build/deps --check build
+$(COMPILER) $(COMPILER).id &: $(COMPILER_SOURCES) go.mod go.sum Makefile | $(SYSROOT)
+	@build/deps --check $(DEPS_BUILD)
 	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -ldflags "$(COMPILER_LDFLAGS)" -o $(COMPILER).new ./libcontainer/seccomp/compiler
 	@build/check-binary $(COMPILER).new
 	@size=$$(wc -c <$(COMPILER).new); if [ "$$size" -gt $(COMPILER_MAX_BYTES) ]; then \
 		rm -f $(COMPILER).new; echo "$(COMPILER): $$size bytes, more than $(COMPILER_MAX_BYTES)" >&2; exit 1; fi
-	@set -e; version=$$($(COMPILER).new --version); sum=$$(sha256sum $(COMPILER).new); \
+	@set -e; version=$$(printf '#include <seccomp.h>\nSCMP_VER_MAJOR.SCMP_VER_MINOR.SCMP_VER_MICRO\n' | \
+			$(CC) -E -P $$(pkg-config --cflags libseccomp) - | tail -n 1 | tr -d ' '); sum=$$(sha256sum $(COMPILER).new); \
 		mv $(COMPILER).new $(COMPILER); printf '%s %s' "$$version" "$${sum%% *}" >$(COMPILER).id
+
+# The target's libseccomp from Debian, unpacked here: the machine's packages stay as they are.
+$(SYSROOT):
+	build/sysroot '$(GOARCH)' '$@'
+
+.PHONY: cross
+cross: ## build rt-arm64 as well (on amd64; installs the cross compiler if it is missing)
+	@build/deps build cross-$(CROSS)
+	@$(MAKE) --no-print-directory rt GOARCH=$(CROSS)
 
 .PHONY: demo
 demo: ## run a container step by step and show it (root; installs what is missing)
@@ -143,20 +175,43 @@ build/bin/gofumpt: build/tools/go.mod build/tools/go.sum
 	$(GO) build -C build/tools -buildvcs=false -o ../bin/ mvdan.cc/gofumpt
 
 .PHONY: install
-install: ## install binary, man pages and completions below DESTDIR and PREFIX
-	@[ -x rt ] || { echo 'install: rt is not built: run make' >&2; exit 1; }
-	$(INSTALL) -D -m 0755 rt '$(DESTDIR)$(BINDIR)/rt'
-	@set -e; for page in $(wildcard man/*.[1-8]); do \
-		$(INSTALL) -v -D -m 0644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
-	@set -e; share='$(DESTDIR)$(PREFIX)/share'; put() { \
-		if [ -e "$$1" ]; then $(INSTALL) -v -D -m 0644 "$$1" "$$share/$$2"; fi; }; \
-	put completions/rt.bash bash-completion/completions/rt; \
-	put completions/rt.zsh zsh/site-functions/_rt; \
-	put completions/rt.fish fish/vendor_completions.d/rt.fish
+install: ## install binary, man pages, completions, docs and contrib below DESTDIR and PREFIX
+	@[ -x $(RT) ] || { echo 'install: $(RT) is not built: run make' >&2; exit 1; }
+	$(INSTALL) -D -m 0755 $(RT) '$(DESTDIR)$(BINDIR)/rt'
+	@set -e; put() { $(INSTALL) -v -D -m 0644 "$$1" "$(DESTDIR)$$2"; }; \
+	for page in man/*.[1-8]; do put "$$page" "$(MANDIR)/man$${page##*.}/$${page##*/}"; done; \
+	put completions/rt.bash '$(PREFIX)/share/bash-completion/completions/rt'; \
+	put completions/rt.zsh '$(ZSHDIR)/_rt'; \
+	put completions/rt.fish '$(PREFIX)/share/fish/vendor_completions.d/rt.fish'; \
+	for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*; do put "$$file" "$(DOCDIR)/$$file"; done; \
+	find contrib -type f | sort | while read -r file; do put "$$file" "$(DOCDIR)/$$file"; done
+
+DEB = build/rt_$(subst -,~,$(VERSION))_$(GOARCH).deb
+.PHONY: deb
+deb: rt ## make a Debian package, build/rt_VERSION_ARCH.deb (GOARCH=arm64: of the cross build)
+	VERSION='$(VERSION)' MAKE='$(MAKE)' build/deb '$(GOARCH)' '$(DEB)' '$(SYSROOT)'
+	@echo '$(DEB)'
+
+SBOM = build/rt_$(VERSION)_$(GOARCH).spdx.json
+.PHONY: sbom
+sbom: rt ## list what is in the binary (SPDX), build/rt_VERSION_ARCH.spdx.json
+	GOARCH=$(HOSTARCH) $(GO) run ./build/sbom -version '$(VERSION)' -arch '$(GOARCH)' -time "$$(build/source-date)" \
+		-stage $(STAGE) -compiler $(COMPILER) -linked "$$(build/built-using '$(SYSROOT)')" $(RT) >'$(SBOM)'
+	@echo '$(SBOM)'
+
+.PHONY: reproducible
+reproducible: ## build twice, in different places and surroundings, and compare (FRESH=1: the second time with an empty cache)
+	@build/deps build
+	@build/reproducible $(if $(FRESH),--fresh)
+
+.PHONY: package-test
+package-test: deb sbom ## install and remove the package and `make install`'s tree, and run rt from there
+	RT_DEB='$(CURDIR)/$(DEB)' RT_SBOM='$(CURDIR)/$(SBOM)' $(GO) test -count=1 ./tests/packaging ./build/sbom
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf rt nsenter/stage nsenter/stage.new $(COMPILER) $(COMPILER).new $(COMPILER).id build/bin build/fuzz build/*.json
+	rm -rf rt rt-amd64 rt-arm64 nsenter/stage nsenter/stage-* libcontainer/seccomp/rt-seccomp* \
+		build/bin build/fuzz build/*.json build/sysroot-* build/*.deb
 
 .PHONY: deps
 deps: ## install what a fresh Debian machine with Go, gcc and make lacks (root)

@@ -4,11 +4,15 @@ package main
 
 import (
 	"encoding/json"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go/features"
+
+	"github.com/rt-oci/rt/libcontainer/seccomp"
+	"github.com/rt-oci/rt/nsenter"
 )
 
 func TestFeaturesIsComplete(t *testing.T) {
@@ -85,11 +89,18 @@ func TestFeaturesSaysWhatIsMissing(t *testing.T) {
 func TestVersionJSON(t *testing.T) {
 	got := rt(t, "version", "--json")
 	wantStatus(t, got, 0)
-	var v map[string]string
+	var v versionReport
 	if err := json.Unmarshal([]byte(got.stdout), &v); err != nil {
 		t.Fatal(err)
 	}
-	if v["name"] != "rt" || v["version"] != version || v["commit"] == "" || v["spec"] != "1.3.0" || !strings.HasPrefix(v["go"], "go1.") {
-		t.Errorf("version: %v", v)
+	if v.Name != "rt" || v.Version != version || v.Commit == "" || v.Spec != "1.3.0" || !strings.HasPrefix(v.Go, "go1.") {
+		t.Errorf("version: %+v", v)
+	}
+	if v.Libseccomp != seccomp.Version() || v.Arch != runtime.GOARCH || v.Stage.Plan != 1 || v.Stage.Bytes != len(nsenter.Binary) || v.Stage.SHA256 == "" {
+		t.Errorf("stage and libraries: %+v", v)
+	}
+	// `make package-test` compares the list of a finished binary with `go version -m`.
+	if v.Libraries == nil {
+		t.Error("no list of libraries")
 	}
 }

@@ -6,11 +6,4 @@
 // The C files are built by the Makefile, not by cgo: they are a program of their own, without a C library.
 package nsenter
 
-import _ "embed"
-
 //go:generate sh -c "go tool cgo -godefs wire_defs.go | gofmt > wire_gen.go && rm -rf _obj _cgo_*"
-
-// Binary is the stage, an ELF program of at most 64 KiB. Nobody may change it.
-//
-//go:embed stage
-var Binary []byte

@@ -3,7 +3,6 @@
 package seccomp
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"runtime"
@@ -18,17 +17,6 @@ import (
 	"github.com/rt-oci/rt/libcontainer/seccomp/wire"
 	"github.com/rt-oci/rt/libcontainer/sys"
 )
-
-// program is the compiler, an ELF program. Nobody may change it.
-//
-//go:embed rt-seccomp
-var program []byte
-
-// identity is what `make` has found out of it: the version of libseccomp, of which the program says what it
-// was linked with, and the SHA-256 of the file.
-//
-//go:embed rt-seccomp.id
-var identity string
 
 // Version returns the version of libseccomp in the compiler: "2.5.4".
 func Version() string {

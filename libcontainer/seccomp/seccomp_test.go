@@ -123,11 +123,11 @@ func TestCheck(t *testing.T) {
 }
 
 func TestLargeProfileIsLoaded(t *testing.T) {
-	got := errnos(t, largeProfile(t), on(unix.SYS_USERFAULTFD), on(unix.SYS_GETPID), on(unix.SYS_LSTAT), on(unix.SYS_CLONE3),
+	got := errnos(t, largeProfile(t), on(unix.SYS_USERFAULTFD), on(unix.SYS_GETPID), on(unix.SYS_STATX), on(unix.SYS_CLONE3),
 		on(unix.SYS_SOCKET, 40, 0, 0), on(unix.SYS_PERSONALITY, 1), on(unix.SYS_PERSONALITY, 0xffffffff), on(1000))
 	wantErrno(t, "userfaultfd is not in the profile", got[0], unix.EPERM)
 	wantErrno(t, "getpid", got[1], 0)
-	wantErrno(t, "lstat", got[2], unix.EFAULT)
+	wantErrno(t, "statx", got[2], unix.EFAULT)
 	wantErrno(t, "errnoRet of clone3", got[3], unix.ENOSYS)
 	wantErrno(t, "a family that no rule names", got[4], unix.EPERM)
 	wantErrno(t, "a personality that no rule names", got[5], unix.EPERM)

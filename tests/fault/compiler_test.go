@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -17,7 +18,7 @@ import (
 // buildWithCompiler builds an rt that has another file embedded in the filter compiler's place.
 func buildWithCompiler(t *testing.T, compiler string) string {
 	t.Helper()
-	embedded, err := filepath.Abs("../../libcontainer/seccomp/rt-seccomp")
+	embedded, err := filepath.Abs("../../libcontainer/seccomp/rt-seccomp-" + runtime.GOARCH)
 	if err != nil {
 		t.Fatal(err)
 	}
