@@ -152,6 +152,10 @@ clients-quick: rt ## the fast part of clients, with rt only: docker run, exec an
 	if ! build/deps docker; then echo 'clients: SKIPPED: no Docker here, and it could not be installed'; exit 0; fi; \
 	tests/clients/run --runtime rt --quick docker
 
+.PHONY: arm64-test
+arm64-test: cross ## run rt and tests on an emulated arm64 machine (on amd64; ARM64_TESTS chooses; slow)
+	@tests/vm/arm64 $(ARM64_TESTS)
+
 .PHONY: conformance
 conformance: rt ## run the OCI conformance suite (root)
 	@if [ "$$(id -u)" -ne 0 ]; then echo 'conformance: SKIPPED: needs root'; exit 0; fi; tests/conformance/run ./rt

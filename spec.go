@@ -26,6 +26,7 @@ var specCommand = &cli.Command{
 	},
 	Action: func(ctx *cli.Context) error {
 		config := spec.Default(ctx.Bool("rootless"), onCgroupV2(), os.Geteuid(), os.Getegid())
+		config.Hostname = ctx.App.Name // under the name runc it is runc's, too
 		if err := writeConfig(ctx.String("bundle"), config); err != nil {
 			return fmt.Errorf("spec: %w", err)
 		}
