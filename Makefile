@@ -190,6 +190,12 @@ install: ## install binary, man pages, completions, docs and contrib below DESTD
 	for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*; do put "$$file" "$(DOCDIR)/$$file"; done; \
 	find contrib -type f | sort | while read -r file; do put "$$file" "$(DOCDIR)/$$file"; done
 
+.PHONY: install-as-runc
+install-as-runc: ## links to what `make install` has installed: runc, and its manual pages
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man8'
+	ln -s rt '$(DESTDIR)$(BINDIR)/runc'
+	@set -e; for page in man/*.8; do page=$${page#man/}; ln -s "$$page" "$(DESTDIR)$(MANDIR)/man8/runc$${page#rt}"; done
+
 DEB = build/rt_$(subst -,~,$(VERSION))_$(GOARCH).deb
 .PHONY: deb
 deb: rt ## make a Debian package, build/rt_VERSION_ARCH.deb (GOARCH=arm64: of the cross build)
