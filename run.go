@@ -13,7 +13,7 @@ var runCommand = &cli.Command{
 	Flags: append(createFlags(),
 		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return as soon as the program has been executed"},
 		&cli.BoolFlag{Name: "keep", Usage: "leave the container stopped when its process has ended"},
-		&cli.BoolFlag{Name: "no-subreaper", Usage: "accepted for compatibility: rt never makes itself a subreaper"},
+		&cli.BoolFlag{Name: "no-subreaper", Usage: "accepted for compatibility: the command is never a subreaper"},
 	),
 	Action: func(ctx *cli.Context) error {
 		r, id, options, err := createArguments(ctx)

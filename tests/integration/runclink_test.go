@@ -42,7 +42,9 @@ func TestALinkNamedRuncPrintsTheSameWithRuncsName(t *testing.T) {
 	}
 	var own []harness.Result
 	call := func(line string) harness.Result {
-		return b.Raw(t, strings.Fields(strings.ReplaceAll(line, "ROOT", b.Root))...)
+		got := b.Raw(t, strings.Fields(strings.ReplaceAll(line, "ROOT", b.Root))...)
+		got.Stderr = strings.ReplaceAll(got.Stderr, b.Root, "ROOT")
+		return got
 	}
 	for _, line := range lines {
 		own = append(own, call(line))
@@ -92,8 +94,8 @@ func TestALinkNamedRuncRunsContainers(t *testing.T) {
 	asRunc(t, b)
 	b.Run(t, "--detach").WantExit(t, 0)
 	b.WaitFor(t, "running")
-	b.Exec(t, nil, "sh", "-c", "echo in; exit 7").WantExit(t, 7).WantStdoutIs(t, "in\n")
-	b.RT(t, "list", "--quiet").WantExit(t, 0).WantStdoutIs(t, b.ID+"\n")
+	b.Exec(t, nil, "sh", "-c", "echo in; exit 7").WantExit(t, 7).WantStdoutIs(t, "in")
+	b.RT(t, "list", "--quiet").WantExit(t, 0).WantStdoutIs(t, b.ID)
 	b.Kill(t, "KILL").WantExit(t, 0)
 	b.WaitFor(t, "stopped")
 	b.Exec(t, nil, "true").WantExecError(t, "cannot exec in a stopped container")

@@ -155,9 +155,9 @@ func TestDebugDoesNotChangeTheStatus(t *testing.T) {
 	b := harness.NewBundle(t, "sh", "-c", "echo out; exit 42")
 	b.Write(t)
 	log := filepath.Join(t.TempDir(), "log")
-	got := b.RT(t, "--debug", "--log", log, "run", "--bundle", b.Dir, b.ID).WantExit(t, 42).WantStdoutIs(t, "out\n")
+	got := b.RT(t, "--debug", "--log", log, "run", "--bundle", b.Dir, b.ID).WantExit(t, 42).WantStdoutIs(t, "out")
 	if text := harness.ReadFile(t, log); !strings.Contains(text, "level=debug") || got.Stderr != "" {
 		t.Errorf("log %q, stderr %q", text, got.Stderr)
 	}
-	b.RT(t, "--debug", "run", "--bundle", b.Dir, b.ID).WantExit(t, 42).WantStdoutIs(t, "out\n").WantStderr(t, "level=debug")
+	b.RT(t, "--debug", "run", "--bundle", b.Dir, b.ID).WantExit(t, 42).WantStdoutIs(t, "out").WantStderr(t, "level=debug")
 }
