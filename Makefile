@@ -102,6 +102,12 @@ cross: ## build rt-arm64 as well (on amd64; installs the cross compiler if it is
 	@build/deps build cross-$(CROSS)
 	@$(MAKE) --no-print-directory rt GOARCH=$(CROSS)
 
+.PHONY: cross-check
+cross-check: ## make cross where the cross compiler is, or can be installed; start the result if qemu-user is there
+	@if ! build/deps cross-$(CROSS); then echo 'cross-check: SKIPPED: no cross compiler, and it can not be installed'; exit 0; fi; \
+	$(MAKE) --no-print-directory rt GOARCH=$(CROSS) || exit 1; \
+	if command -v qemu-aarch64-static >/dev/null; then qemu-aarch64-static ./rt-$(CROSS) --version; fi
+
 .PHONY: demo
 demo: ## run a container step by step and show it (root; installs what is missing)
 	@build/deps build test
