@@ -188,13 +188,13 @@ build/bin/gofumpt: build/tools/go.mod build/tools/go.sum
 install: ## install binary, man pages, completions, docs and contrib below DESTDIR and PREFIX
 	@[ -x $(RT) ] || { echo 'install: $(RT) is not built: run make' >&2; exit 1; }
 	$(INSTALL) -D -m 0755 $(RT) '$(DESTDIR)$(BINDIR)/rt'
-	@set -e; put() { $(INSTALL) -v -D -m 0644 "$$1" "$(DESTDIR)$$2"; }; \
+	@set -e; put() { mode=0644; if [ -x "$$1" ]; then mode=0755; fi; $(INSTALL) -v -D -m $$mode "$$1" "$(DESTDIR)$$2"; }; \
 	for page in man/*.[1-8]; do put "$$page" "$(MANDIR)/man$${page##*.}/$${page##*/}"; done; \
 	put completions/rt.bash '$(PREFIX)/share/bash-completion/completions/rt'; \
 	put completions/rt.zsh '$(ZSHDIR)/_rt'; \
 	put completions/rt.fish '$(PREFIX)/share/fish/vendor_completions.d/rt.fish'; \
 	for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*; do put "$$file" "$(DOCDIR)/$$file"; done; \
-	find contrib -type f | sort | while read -r file; do put "$$file" "$(DOCDIR)/$$file"; done
+	find contrib -type f ! -name '*_test.go' | sort | while read -r file; do put "$$file" "$(DOCDIR)/$$file"; done
 
 .PHONY: install-as-runc
 install-as-runc: ## links to what `make install` has installed: runc, and its manual pages
