@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := rt
 
 GO ?= go
-# GOARCH builds for another machine (amd64, arm64), with the cross compiler and the libseccomp of build/sysroot.
+# GOARCH builds for another machine (amd64, arm64), with the cross compiler and the libseccomp of build/bin/sysroot-ARCH.
 HOSTARCH := $(shell $(GO) env GOHOSTARCH)
 GOARCH ?= $(HOSTARCH)
 TRIPLET_amd64 := x86_64-linux-gnu
@@ -20,7 +20,7 @@ ifneq ($(GOARCH),$(HOSTARCH))
 CC := $(TRIPLET)-gcc
 RT := rt-$(GOARCH)
 DEPS_BUILD := cross-$(GOARCH)
-SYSROOT := $(CURDIR)/build/sysroot-$(GOARCH)
+SYSROOT := $(CURDIR)/build/bin/sysroot-$(GOARCH)
 export PKG_CONFIG_SYSROOT_DIR := $(SYSROOT)
 export PKG_CONFIG_LIBDIR := $(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig
 endif
@@ -227,7 +227,7 @@ package-test: deb sbom ## install and remove the package and `make install`'s tr
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf rt rt-amd64 rt-arm64 nsenter/stage nsenter/stage-* libcontainer/seccomp/rt-seccomp* \
-		build/bin build/fuzz build/*.json build/sysroot-* build/*.deb
+		build/bin build/fuzz build/*.json build/*.deb
 
 .PHONY: deps
 deps: ## install what a fresh Debian machine with Go, gcc and make lacks (root)
