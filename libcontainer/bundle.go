@@ -29,6 +29,7 @@ func (n *creation) loadConfig() error {
 	if n.spec, err = spec.Load(n.config); err != nil {
 		return fmt.Errorf("load %q: %w", path, err)
 	}
+	n.network.order(plan.MakesNetwork(n.spec))
 	s := &n.c.saved
 	s.Bundle, s.OCIVersion, s.Annotations, s.Owner = bundle, specs.Version, n.spec.Annotations, os.Getuid()
 	s.NoProcess, s.NoNewKeyring = n.spec.Process == nil, n.options.NoNewKeyring

@@ -44,6 +44,7 @@ type creation struct {
 	config     []byte
 	layout     cgroup.Layout
 	group      *cgroup.Group
+	network    *newNetwork           // that this thread makes, if the plan asks for it
 	lateLimits *specs.LinuxResources // that would be in the stage's way
 	planned    *plan.Plan
 	stage      *stage
@@ -77,7 +78,8 @@ func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creati
 	if err := sys.CheckKernel(); err != nil {
 		return nil, err
 	}
-	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o, detached: detached}
+	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o, detached: detached, network: startNetwork()}
+	n.onFailure(n.network.drop)
 	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.checkRootless, n.makeStateDir, n.offerNotify, n.rememberMounts, n.makeRdt, n.makeCgroup} {
 		if err := step(); err != nil {
 			return nil, n.fail(err)
@@ -147,7 +149,8 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	defer opened.close()
-	if n.stage, err = spawn(p, opened, n.group, [3]uintptr{0, 1, 2}); err != nil {
+	start := stageStart{plan: p, opened: opened, stdio: [3]uintptr{0, 1, 2}, network: n.network}
+	if n.stage, err = start.spawn(n.group); err != nil {
 		return err
 	}
 	n.onFailure(n.stage.kill)

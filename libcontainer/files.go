@@ -16,11 +16,10 @@ import (
 // openedFiles are the descriptors that a plan asked for, in its order.
 type openedFiles []int
 
-func (o openedFiles) close() {
-	for _, fd := range o {
-		unix.Close(fd)
-	}
-}
+// late stands for the new network namespace, until somebody takes it.
+const late = -1
+
+func (o openedFiles) close() { closeAll(o) }
 
 // fileSources are what the files of a plan come from, besides their paths.
 type fileSources struct {
@@ -66,6 +65,8 @@ func openFile(f *plan.File, from fileSources) (int, error) {
 		return fd, nil
 	case plan.FileInit:
 		return unix.FcntlInt(uintptr(from.init), unix.F_DUPFD_CLOEXEC, 3)
+	case plan.FileNewNetwork:
+		return late, nil
 	case plan.FileFifo:
 		return makeFifo(filepath.Join(from.dir, fifoName))
 	case plan.FileResult:

@@ -122,7 +122,8 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 		return hook.Process{}, err
 	}
 	defer opened.close()
-	s, err := spawn(p, opened, r.group, stdio)
+	start := stageStart{plan: p, opened: opened, stdio: stdio}
+	s, err := start.spawn(r.group)
 	if err != nil {
 		return hook.Process{}, err
 	}

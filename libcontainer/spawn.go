@@ -33,18 +33,19 @@ type stageStart struct {
 	stdio  [3]uintptr
 	sys    syscall.SysProcAttr
 
+	network *newNetwork // that gives the file that is late; may be nil
+
 	shortLived bool // nothing is executed after it: it may have what our caller left open, which stays as it is for the next
 
 	instead func(error) int // another control group for one that the kernel refuses, or -1; may be nil
 }
 
-// spawn starts the stage with a plan, directly in its pid namespace and, in a unified hierarchy, directly in its
+// spawn starts the stage, directly in its pid namespace and, in a unified hierarchy, directly in its
 // control group (clone3 with CLONE_INTO_CGROUP: moving a process there later waits for a global lock).
-func spawn(p *plan.Plan, opened openedFiles, group *cgroup.Group, stdio [3]uintptr) (*stage, error) {
-	start := stageStart{plan: p, opened: opened, stdio: stdio}
-	start.sys.Cloneflags = p.CloneFlags
-	if p.CloneFlags&unix.CLONE_NEWUSER != 0 {
-		start.sys.AmbientCaps = allCapabilities() // its id is not mapped yet, so that execve would take them away
+func (s *stageStart) spawn(group *cgroup.Group) (*stage, error) {
+	s.sys.Cloneflags = s.plan.CloneFlags
+	if s.plan.CloneFlags&unix.CLONE_NEWUSER != 0 {
+		s.sys.AmbientCaps = allCapabilities() // its id is not mapped yet, so that execve would take them away
 	}
 	directory, err := group.CloneDirectory()
 	if err != nil {
@@ -52,9 +53,9 @@ func spawn(p *plan.Plan, opened openedFiles, group *cgroup.Group, stdio [3]uintp
 	}
 	if directory >= 0 {
 		defer unix.Close(directory)
-		start.enter(directory)
+		s.enter(directory)
 	}
-	return start.run()
+	return s.run()
 }
 
 // run starts the stage. Its descriptors are 0 to 2, those that the user's process keeps, the socket, the plan, the
@@ -97,6 +98,11 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 		return 0, -1, err
 	}
 	defer unix.Close(planFile)
+	if i := slices.Index(s.opened, late); i >= 0 {
+		if s.opened[i], err = s.network.take(); err != nil {
+			return 0, -1, err
+		}
+	}
 	files = append(files, uintptr(socket), uintptr(planFile))
 	for _, fd := range s.opened {
 		files = append(files, uintptr(fd))

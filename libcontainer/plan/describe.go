@@ -63,6 +63,8 @@ func describeFile(f *File) string {
 		what = "exec.fifo"
 	case FileInit:
 		what = "pidfd of init"
+	case FileNewNetwork:
+		what = "new network namespace"
 	case FileResult:
 		what = "exec.result"
 	default:

@@ -138,9 +138,20 @@ func joinNamespaces(b *builder) error {
 	return nil
 }
 
-// madeByCaller are namespaces that the clone of the stage makes already, if no user namespace shall own them. The kernel
-// then charges them to rt, not to the container, whose memory limit a network namespace alone would fill with 100 KiB.
-const madeByCaller = unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+// madeByClone are namespaces that the clone of the stage makes already, if no user namespace shall own them. The kernel
+// then charges them to rt, not to the container.
+const madeByClone = unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
+// MakesNetwork says that the plan for s asks the host side for a new network namespace (FileNewNetwork). It does unless
+// a user namespace shall own it.
+func MakesNetwork(s *specs.Spec) bool {
+	b := &builder{spec: s}
+	return s.Linux != nil && b.makesNetwork()
+}
+
+func (b *builder) makesNetwork() bool {
+	return b.private(specs.NetworkNamespace) && !b.userNamespaced()
+}
 
 // unshareNamespaces makes the namespaces that have no path: the user namespace first, so that it owns the others.
 func unshareNamespaces(b *builder) error {
@@ -162,8 +173,15 @@ func unshareNamespaces(b *builder) error {
 	if !b.needsFork() {
 		b.plan.CloneFlags |= uintptr(flags) & unix.CLONE_NEWPID
 	}
-	if !b.userNamespaced() || own {
-		b.plan.CloneFlags |= uintptr(flags) & madeByCaller
+	switch {
+	case own:
+		b.plan.CloneFlags |= uintptr(flags) & (madeByClone | unix.CLONE_NEWNET)
+	case !b.userNamespaced():
+		b.plan.CloneFlags |= uintptr(flags) & madeByClone
+	}
+	if b.makesNetwork() {
+		b.add(JoinNamespace{Namespace: b.file(File{Kind: FileNewNetwork}), Type: unix.CLONE_NEWNET})
+		flags &^= unix.CLONE_NEWNET
 	}
 	flags &^= uint32(b.plan.CloneFlags)
 	if flags != 0 {
@@ -201,9 +219,9 @@ func netDevices(b *builder) error {
 	return nil
 }
 
-// loopback raises lo in a new network namespace; nobody else would.
+// loopback raises lo in a new network namespace; nobody else would. The host side does in one that it makes.
 func loopback(b *builder) error {
-	if b.private(specs.NetworkNamespace) {
+	if b.private(specs.NetworkNamespace) && !b.makesNetwork() {
 		b.member = "linux.namespaces"
 		b.add(LoopbackUp{})
 	}

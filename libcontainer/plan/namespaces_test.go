@@ -59,7 +59,8 @@ func TestNamespaceOrder(t *testing.T) {
 		{"", "", "", false},
 		{"pid", "pid", "", false},
 		{"mount pid uts", "pid+uts", "new:mount", false},
-		{"pid@ network ipc mount", "ipc+network", "join:pid new:mount fork", true},
+		{"pid@ network ipc mount", "ipc", "join:pid join:network new:mount fork", true}, // a new one, made by the host side
+		{"user@ network", "", "join:user root new:network", false},
 		{"user network", "", "new:user map-ids root new:network", false},
 		{"pid@ mount", "", "join:pid new:mount fork", true},
 		{"user mount", "", "new:mount new:user map-ids root new:mount", false},

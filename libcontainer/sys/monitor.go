@@ -34,8 +34,18 @@ func CalmMonitor(calm bool) {
 }
 
 // monitorThread returns the second thread of this process, which is the one that the runtime starts before any other
-// (runtime.main). The kernel lists threads in the order in which they were made. 0 if there is none.
+// (runtime.main). 0 if there is none.
 func monitorThread() int {
+	// The next number is nearly always free, and if it is ours, no thread of ours came before it.
+	next := unix.Getpid() + 1
+	if unix.Access("/proc/self/task/"+strconv.Itoa(next), unix.F_OK) == nil {
+		return next
+	}
+	return secondThread()
+}
+
+// secondThread looks at the list of threads, which the kernel gives in the order in which they were made.
+func secondThread() int {
 	dir, err := Open("/proc/self/task", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return 0
