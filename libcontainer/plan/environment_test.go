@@ -68,20 +68,3 @@ func TestCandidates(t *testing.T) {
 		}
 	}
 }
-
-func TestSysctlPath(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ key, want string }{
-		{"net.ipv4.ip_forward", "net/ipv4/ip_forward"},
-		{"net/ipv4/ip_forward", "net/ipv4/ip_forward"},
-		{"net/ipv4/conf/eth0.100/forwarding", "net/ipv4/conf/eth0.100/forwarding"},
-		{"net.ipv4.conf.eth0/100.forwarding", "net/ipv4/conf/eth0.100/forwarding"},
-		{"kernel.shm_rmid_forced", "kernel/shm_rmid_forced"},
-		{"single", "single"},
-		{"", ""},
-	} {
-		if got := sysctlPath(c.key); got != c.want {
-			t.Errorf("sysctlPath(%q) = %q, want %q", c.key, got, c.want)
-		}
-	}
-}

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/rt-oci/rt/libcontainer/sysctl"
 	"github.com/rt-oci/rt/nsenter"
 )
 
@@ -98,26 +99,13 @@ func sysctls(b *builder) error {
 	b.add(OpenProc{})
 	for _, key := range keys {
 		b.member = fmt.Sprintf("linux.sysctl %q", key)
-		b.add(Sysctl{Path: "sys/" + sysctlPath(key), Value: b.spec.Linux.Sysctl[key]})
+		path, err := sysctl.Path(key)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.member, err)
+		}
+		b.add(Sysctl{Path: "sys/" + path, Value: b.spec.Linux.Sysctl[key]})
 	}
 	return nil
-}
-
-// sysctlPath turns a sysctl's name into its path below /proc/sys. As in sysctl.d(5): if the first separator is a
-// slash, dots stand for themselves, otherwise dots and slashes change places.
-func sysctlPath(key string) string {
-	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '/' {
-		return key
-	}
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '.':
-			return '/'
-		case '/':
-			return '.'
-		}
-		return r
-	}, key)
 }
 
 // readonlyMounts closes what had to be written to until now: mounts with the option ro, last the root itself.

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rt-oci/rt/libcontainer/sysctl"
 )
 
 // sysctl allows only what belongs to a namespace that the container has to itself. Whether a joined
@@ -17,7 +19,7 @@ import (
 func (v *validator) sysctl() error {
 	for _, key := range sortedKeys(v.linux.Sysctl) {
 		member := fmt.Sprintf("linux.sysctl %q", key)
-		p, err := SysctlPath(key)
+		p, err := sysctl.Path(key)
 		if err != nil {
 			return fmt.Errorf("%s: %w", member, err)
 		}
@@ -36,39 +38,6 @@ func (v *validator) sysctl() error {
 		}
 	}
 	return nil
-}
-
-// SysctlPath returns the path below /proc/sys of a sysctl key. Both separators work as in sysctl(8):
-// the first one in the key separates, the other one then stands for a dot in a name, as in
-// "net/ipv4/conf/eth0.1/forwarding" or "net.ipv4.conf.eth0/1.forwarding".
-func SysctlPath(key string) (string, error) {
-	p := key
-	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '.' {
-		p = strings.Map(func(r rune) rune {
-			switch r {
-			case '.':
-				return '/'
-			case '/':
-				return '.'
-			}
-			return r
-		}, key)
-	}
-	for name := range strings.SplitSeq(p, "/") {
-		if name == "" || name == "." || name == ".." || strings.IndexFunc(name, oddInSysctl) >= 0 {
-			return "", fmt.Errorf("want a key such as %q", "net.ipv4.ip_forward")
-		}
-	}
-	return p, nil
-}
-
-// oddInSysctl tells what neither the kernel's names nor sane names of network devices have.
-func oddInSysctl(r rune) bool {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
-		return false
-	}
-	return !strings.ContainsRune("_-.:@", r)
 }
 
 // sysctlNamespace returns the type of namespace that a sysctl, given as path, belongs to

@@ -70,17 +70,3 @@ func TestRefuseSysctls(t *testing.T) {
 	})
 	wantAcceptances(t, []acceptance{{"blanks", setting("net.ipv4.ping_group_range", "0 2147483647"), nil}})
 }
-
-func TestSysctlPath(t *testing.T) {
-	for key, want := range map[string]string{
-		"net.ipv4.ip_forward":             "net/ipv4/ip_forward",
-		"net/ipv4/ip_forward":             "net/ipv4/ip_forward",
-		"net.ipv4.conf.eth0/1.forwarding": "net/ipv4/conf/eth0.1/forwarding",
-		"net/ipv4/conf/eth0.1/forwarding": "net/ipv4/conf/eth0.1/forwarding",
-		"kernel":                          "kernel",
-	} {
-		if got, err := SysctlPath(key); err != nil || got != want {
-			t.Errorf("%q is %q, %v, want %q", key, got, err, want)
-		}
-	}
-}

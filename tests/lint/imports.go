@@ -17,6 +17,7 @@ import (
 //	nsenter            imports sys
 //	libcontainer/LEAF  imports sys, nsenter for the numbers of the wire, and lazyjson, which imports nothing
 //	libcontainer/plan  imports capability besides: a table of names that needs nothing itself
+//	libcontainer/plan, libcontainer/spec  import sysctl besides: how the keys are written, which needs nothing either
 //	libcontainer/cgroup  imports dbus besides: a protocol that nobody else speaks
 //	libcontainer/seccomp, and the program in its directory compiler, import libcontainer/seccomp/wire: what they say
 //	                   to each other. Nothing imports the program, which has cgo: rt has none
@@ -61,6 +62,8 @@ func allowedImport(from, to string) bool {
 		return to == sys
 	case from == host+"/plan" && to == host+"/capability", from == host+"/cgroup" && to == host+"/dbus":
 		return true
+	case from == host+"/plan" || from == host+"/spec":
+		return to == sys || to == wire || to == json || to == host+"/sysctl"
 	}
 	return to == sys || to == wire || to == json
 }
