@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -112,7 +111,7 @@ func (e *execution) catchSignals() {
 
 // configure reads the two configurations: that of the container, as it was made, and that of the new process.
 func (e *execution) configure(given *specs.Process) error {
-	saved, err := os.ReadFile(e.c.file(configName))
+	saved, err := sys.ReadFile(e.c.file(configName))
 	if err != nil {
 		return fmt.Errorf("read saved config: %w", err)
 	}
@@ -140,7 +139,7 @@ func (e *execution) configure(given *specs.Process) error {
 // was.
 func (e *execution) currentProcess(saved []byte) error {
 	path := filepath.Join(e.c.saved.Bundle, configName)
-	current, err := os.ReadFile(path)
+	current, err := sys.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read the bundle: %w (give --process, which does not need it)", err)
 	}

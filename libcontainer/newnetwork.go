@@ -32,8 +32,19 @@ func startNetwork() *newNetwork {
 }
 
 func (w *newNetwork) run() {
-	defer close(w.made)
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// What /proc/self shows is the first thread's. As long as this goroutine holds it, another one has another thread.
+		defer runtime.UnlockOSThread()
+		next := &newNetwork{wanted: w.wanted, made: make(chan madeNamespace, 1)}
+		go next.run()
+		if made, ok := <-next.made; ok {
+			w.made <- made
+		}
+		close(w.made)
+		return
+	}
+	defer close(w.made)
 	if !<-w.wanted {
 		runtime.UnlockOSThread()
 		return

@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,18 +27,38 @@ func TestANewNetworkIsAnotherOne(t *testing.T) {
 	if kind, err := sys.NamespaceType(fd); err != nil || kind != unix.CLONE_NEWNET {
 		t.Errorf("type %#x, %v", kind, err)
 	}
+	w.drop() // nothing is left to take
 	var made, ours unix.Stat_t
 	if err := unix.Fstat(fd, &made); err != nil {
 		t.Fatal(err)
 	}
-	// Any goroutine may run on any thread, so this looks at whether the changed one is really gone.
-	if err := unix.Stat("/proc/thread-self/ns/net", &ours); err != nil {
+	for _, threads := range []string{"self", "thread-self"} {
+		if err := unix.Stat("/proc/"+threads+"/ns/net", &ours); err != nil {
+			t.Fatal(err)
+		}
+		if made.Ino == ours.Ino {
+			t.Errorf("/proc/%s/ns/net is the new one", threads)
+		}
+	}
+}
+
+func TestTheFirstThreadStaysInItsNetwork(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: network namespaces are made")
+	}
+	before, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if made.Ino == ours.Ino {
-		t.Error("the thread that made it goes on in it")
+	for range 50 {
+		w := startNetwork()
+		w.order(true)
+		time.Sleep(100 * time.Microsecond) // the first thread runs goroutines like any other meanwhile
+		w.drop()
+		if after, err := os.Readlink("/proc/self/ns/net"); err != nil || after != before {
+			t.Fatalf("%s, %v; before %s", after, err, before)
+		}
 	}
-	w.drop() // nothing is left to take
 }
 
 func TestANewNetworkThatNobodyTakesIsDropped(t *testing.T) {
