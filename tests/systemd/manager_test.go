@@ -4,11 +4,13 @@ package systemd
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/tests/harness"
@@ -102,19 +104,26 @@ func TestASilentSystemdIsAnErrorInTime(t *testing.T) {
 // With rt the placeholder dies, and without a process there is no scope.
 func TestAKilledRtLeavesNoScope(t *testing.T) {
 	b := newBundle(t, "true")
-	b.Write(t)
 	before := b.Snapshot(t)
+	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{ // it holds rt up
+		Path: "/bin/sh", Args: []string{"sh", "-c", "echo >" + b.Path("in-hook") + "; while kill -0 $PPID; do sleep 0.1; done 2>/dev/null"},
+	}}}
+	b.Write(t)
 	cmd := b.Command(t, "--systemd-cgroup", "run", "--bundle", b.Dir, b.ID)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	harness.Eventually(t, "there is a scope", func() bool {
-		_, status := systemctl(t, "status", unitOf(b))
-		return status == isActive || cmd.ProcessState != nil
+	harness.Eventually(t, "the hook runs", func() bool {
+		_, err := os.Stat(b.Path("in-hook"))
+		return err == nil
 	})
+	wantStatus(t, unitOf(b), isActive)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
+	harness.Eventually(t, "the scope is gone", func() bool {
+		_, status := systemctl(t, "status", unitOf(b))
+		return status == isUnknown
+	})
 	b.Delete(t, "--force").WantExit(t, 0)
-	wantStatus(t, unitOf(b), isUnknown)
 	before.WantSameSoon(t)
 }
