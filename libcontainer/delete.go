@@ -159,7 +159,7 @@ func (c *Container) killInit() error {
 		return fmt.Errorf("open init: %w", err)
 	}
 	defer unix.Close(init)
-	if err := unix.PidfdSendSignal(init, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
+	if err := c.sendToInit(init, unix.SIGKILL); err != nil && err != unix.ESRCH {
 		return fmt.Errorf("kill init: %w", err)
 	}
 	if group, err := c.ownCgroup(); err == nil && group != nil && group.HoldsBackSIGKILL() {

@@ -39,7 +39,7 @@ func (c *Container) signalInit(signal unix.Signal) error {
 		return fmt.Errorf("open init: %w", err)
 	}
 	defer unix.Close(init)
-	err = unix.PidfdSendSignal(init, signal, nil, 0)
+	err = c.sendToInit(init, signal)
 	if err == unix.ESRCH {
 		return ErrNotRunning
 	}
@@ -47,6 +47,28 @@ func (c *Container) signalInit(signal unix.Signal) error {
 		return fmt.Errorf("send signal %d: %w", int(signal), err)
 	}
 	return nil
+}
+
+// sendToInit signals init by its pidfd. A profile of a security module may keep everybody from that, which is EACCES;
+// cgroup.kill asks none of them, so SIGKILL goes that way then, to init and all others in the container's group.
+func (c *Container) sendToInit(init int, signal unix.Signal) error {
+	refused := unix.PidfdSendSignal(init, signal, nil, 0)
+	if refused != unix.EACCES {
+		return refused
+	}
+	if signal == unix.SIGKILL {
+		group, err := c.ownCgroup()
+		if err != nil {
+			return err
+		}
+		if group != nil {
+			if killed, err := group.KillAround(c.saved.InitPID); killed || err != nil {
+				return err
+			}
+		}
+	}
+	return fmt.Errorf("%w (a security module forbids it; an AppArmor profile allows it by the rule %q: load it anew with that, for processes that run as well)",
+		refused, "signal (receive) peer=unconfined,")
 }
 
 // killAll signals the processes of the control group, and the container's process wherever somebody may have moved it.

@@ -137,7 +137,7 @@ func (w *Watch) Next(end time.Time) (Event, error) {
 }
 
 // firstLook is how soon to look again at a group whose last process can't be waited for; then twice as late, and so on.
-const firstLook = 5 * time.Millisecond
+const firstLook = time.Millisecond
 
 // pollList returns what to wait for. What happened since it was looked at last wakes as well.
 func (w *Watch) pollList() []unix.PollFd {

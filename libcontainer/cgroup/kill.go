@@ -38,7 +38,7 @@ func (g *Group) Kill(sig unix.Signal) error {
 	if sig != unix.SIGKILL {
 		return g.signal(sig)
 	}
-	rounds := 1
+	rounds, killed := 1, false
 	if m, ok := g.unified(); ok {
 		err := writeControl(m.dir, "cgroup.kill", "1")
 		switch {
@@ -46,6 +46,8 @@ func (g *Group) Kill(sig unix.Signal) error {
 			rounds = forkRounds
 		case g.Version() == V2:
 			return nil
+		default:
+			killed = err == nil
 		}
 	}
 	// In a hybrid, too: a process may be ours in a v1 hierarchy only, and a v1 freezer holds back even SIGKILL.
@@ -65,10 +67,30 @@ func (g *Group) Kill(sig unix.Signal) error {
 			break
 		}
 	}
+	if killed && errors.Is(err, unix.EACCES) { // a security module forbids signals; who is left keeps the group busy
+		err = nil
+	}
 	if thawErr := g.thaw(); err == nil {
 		err = thawErr
 	}
 	return err
+}
+
+// KillAround kills every process of the group through the unified tree, where no security module is asked, if process
+// pid is among them there. Otherwise it does nothing and returns false.
+func (g *Group) KillAround(pid int) (bool, error) {
+	m, ok := g.unified()
+	if !ok {
+		return false, nil
+	}
+	member, err := (&Group{members: []member{m}}).has(pid)
+	if err != nil || !member {
+		return false, err
+	}
+	if err := writeControl(m.dir, "cgroup.kill", "1"); err != nil && !gone(err) {
+		return false, err
+	}
+	return true, nil
 }
 
 // batch bounds how many pidfds are open at a time: a container may have more processes than we may have descriptors.

@@ -16,43 +16,25 @@ import (
 // WaitEmpty waits until the group and the groups below it have no live process, at most for deadline. A group that
 // is gone is empty. The error after the deadline names who is left.
 func (g *Group) WaitEmpty(deadline time.Duration) error {
-	end := time.Now().Add(deadline)
+	w := &Watch{group: g, oomCounter: -1, process: -1, again: firstLook}
+	defer w.Close()
 	if m, ok := g.unified(); ok {
-		err := waitEvent(m.dir, "populated", 0, end, nil)
-		switch {
-		case errors.Is(err, errDeadline):
-		case err != nil && !gone(err):
+		f, err := open(m.dir+"/cgroup.events", unix.O_RDONLY)
+		if err != nil && !gone(err) {
 			return err
-		case g.Version() == V2:
-			return nil
 		}
+		w.populated = f
 	}
-	for {
-		pids, err := g.Processes()
-		if err != nil || len(pids) == 0 {
-			return err
-		}
-		if !time.Now().Before(end) {
-			return fmt.Errorf("wait for the end of all processes in the control group: deadline exceeded (%s)", g.left())
-		}
-		pinned, err := pin(pids[:min(batch, len(pids))])
-		if err != nil {
-			return err
-		}
-		err = waitExit(pinned, end)
-		unpin(pinned)
-		if err != nil {
-			return err
-		}
-		if len(pinned) == 0 {
-			// Listed, but no longer there: on its last way out, of which no event tells.
-			time.Sleep(time.Millisecond)
-		}
+	event, err := w.Next(time.Now().Add(deadline))
+	if err == nil && event != EndEvent {
+		err = fmt.Errorf("wait for the end of all processes in the control group: deadline exceeded (%s)", g.left())
 	}
+	return err
 }
 
 // waitEvent waits until cgroup.events of dir has want behind key. The kernel announces a change of that file by POLLPRI
-// (cgroup-v2.rst, "[Un]populated Notification"). The error is errDeadline when end has come.
+// (cgroup-v2.rst, "[Un]populated Notification"), but not that the group is removed: that is looked for now and then. The
+// error is errDeadline when end has come.
 func waitEvent(dir, key string, want uint64, end time.Time, i *interrupt) error {
 	f, err := open(dir+"/cgroup.events", unix.O_RDONLY)
 	if err != nil {
@@ -60,7 +42,7 @@ func waitEvent(dir, key string, want uint64, end time.Time, i *interrupt) error 
 	}
 	defer f.Close()
 	buffer := make([]byte, 256)
-	for {
+	for again := 10 * firstLook; ; again = min(2*again, time.Second) {
 		n, err := unix.Pread(int(f.Fd()), buffer, 0)
 		if err != nil {
 			return &os.PathError{Op: "read", Path: f.Name(), Err: err}
@@ -69,24 +51,18 @@ func waitEvent(dir, key string, want uint64, end time.Time, i *interrupt) error 
 		if err != nil || value == want {
 			return err
 		}
-		changed, err := pollInterruptibly(int(f.Fd()), unix.POLLPRI, end, i)
+		until := end
+		if next := time.Now().Add(again); next.Before(end) {
+			until = next
+		}
+		changed, err := pollInterruptibly(int(f.Fd()), unix.POLLPRI, until, i)
 		if err != nil {
 			return err
 		}
-		if !changed {
+		if !changed && until.Equal(end) {
 			return errDeadline
 		}
 	}
-}
-
-// waitExit waits until all processes behind the descriptors have exited, or until the deadline.
-func waitExit(pinned map[int]int, end time.Time) error {
-	for _, pidfd := range pinned {
-		if exited, err := poll(pidfd, unix.POLLIN, end); err != nil || !exited {
-			return err
-		}
-	}
-	return nil
 }
 
 // poll waits for an event until end, and returns false if none came.

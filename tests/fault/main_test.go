@@ -12,12 +12,20 @@ import (
 	"testing"
 )
 
-// TestMain builds an rt that fails on demand (libcontainer/fault_on.go) and makes the harness use it.
+// TestMain builds an rt that fails on demand (libcontainer/fault_on.go) and makes the harness use it. Where there is no
+// Go, it is rt-faults in the directory RT_TEST_PROGRAMS.
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
 func run(m *testing.M) int {
+	if built := os.Getenv("RT_TEST_PROGRAMS"); built != "" {
+		if err := os.Setenv("RT", filepath.Join(built, "rt-faults")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "rt-fault-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -156,6 +156,14 @@ func DefaultSpec(t *testing.T) *specs.Spec {
 	return s
 }
 
+// CgroupName is the last element of the control group's path, if the config has no cgroupsPath.
+func (b *Bundle) CgroupName() string {
+	if b.Systemd {
+		return "rt-" + b.ID + ".scope"
+	}
+	return b.ID
+}
+
 // Write writes config.json.
 func (b *Bundle) Write(t *testing.T) {
 	t.Helper()

@@ -20,7 +20,10 @@ import (
 
 // deadline is how long a command and a condition may take. It is for a loaded machine: what hangs, hangs for ever. One
 // that is emulated needs more, and says how many times as much.
-var deadline = 30 * time.Second * slowness()
+var deadline = Slow(30 * time.Second)
+
+// Slow is what a time that suffices elsewhere is on this machine.
+func Slow(d time.Duration) time.Duration { return d * slowness() }
 
 func slowness() time.Duration {
 	if n, err := strconv.Atoi(os.Getenv("RT_TEST_SLOWNESS")); err == nil && n > 0 {

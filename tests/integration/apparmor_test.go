@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -39,9 +40,14 @@ func loadProfile(t *testing.T) string {
 
 func parse(t *testing.T, name string, actions ...string) {
 	t.Helper()
+	parseText(t, fmt.Sprintf(profileText, name), actions...)
+}
+
+func parseText(t *testing.T, text string, actions ...string) {
+	t.Helper()
 	for _, action := range actions {
 		cmd := exec.Command("apparmor_parser", "--skip-cache", action)
-		cmd.Stdin = strings.NewReader(fmt.Sprintf(profileText, name))
+		cmd.Stdin = strings.NewReader(text)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("apparmor_parser %s: %v: %s", action, err, out)
 		}
@@ -217,4 +223,50 @@ func TestAppArmorIsNotAskedThroughTheImage(t *testing.T) {
 			t.Errorf("%s has %q", fake, got)
 		}
 	}
+}
+
+// A profile without a rule about signals keeps everybody from sending some, root too.
+func TestAppArmorProfileThatForbidsSignals(t *testing.T) {
+	t.Parallel()
+	hint := `an AppArmor profile allows it by the rule "signal (receive) peer=unconfined,"`
+	for _, c := range []struct {
+		name string
+		kill func(*testing.T, *harness.Bundle) harness.Result
+	}{
+		{"delete --force", func(t *testing.T, b *harness.Bundle) harness.Result { return b.Delete(t, "--force") }},
+		{"kill KILL", func(t *testing.T, b *harness.Bundle) harness.Result { return b.Kill(t, "KILL") }},
+		{"kill --all KILL", func(t *testing.T, b *harness.Bundle) harness.Result { return b.RT(t, "kill", "--all", b.ID, "KILL") }},
+	} {
+		for _, shared := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, pid namespace of the host %v", c.name, shared), func(t *testing.T) {
+				t.Parallel()
+				name := loadProfile(t)
+				b := idle(t)
+				if shared {
+					dropNamespace(b, specs.PIDNamespace)
+				}
+				b.Spec.Process.ApparmorProfile = name
+				before := b.Snapshot(t)
+				parseText(t, strings.Replace(fmt.Sprintf(profileText, name), " signal,", "", 1), "--replace")
+				b.Run(t, "--detach").WantExit(t, 0)
+				b.Exec(t, []string{"--detach"}, "sleep", "1000").WantExit(t, 0)
+				b.Kill(t, "TERM").WantOneError(t, "permission denied", hint)
+				if harness.HasCgroup1() && len(unifiedGroupsOf(b.ID)) == 0 {
+					c.kill(t, b).WantExit(t, 1).WantStderr(t, "permission denied", hint)
+					parse(t, name, "--replace") // as the error says
+				}
+				c.kill(t, b).WantExit(t, 0)
+				if c.name != "delete --force" {
+					b.WaitFor(t, "stopped")
+					b.Delete(t).WantExit(t, 0)
+				}
+				before.WantSameSoon(t)
+			})
+		}
+	}
+}
+
+// unifiedGroupsOf returns a container's groups in a cgroup v2 hierarchy.
+func unifiedGroupsOf(id string) []string {
+	return slices.DeleteFunc(harness.CgroupsOf(id), func(dir string) bool { return !harness.IsCgroup2(dir) })
 }

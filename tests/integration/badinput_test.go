@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -214,12 +215,13 @@ func TestBadHooksAreRefused(t *testing.T) {
 func TestAHookThatLeavesAChildBehindDoesNotHang(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t, "true")
+	life := harness.Slow(10 * time.Second)
 	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{
-		{Path: "/bin/sh", Args: []string{"sh", "-c", "sleep 10 & exit 0"}},
+		{Path: "/bin/sh", Args: []string{"sh", "-c", fmt.Sprintf("sleep %d & exit 0", int(life.Seconds()))}},
 	}}
 	begin := time.Now()
 	b.Run(t).WantExit(t, 0)
-	if took := time.Since(begin); took > 8*time.Second {
+	if took := time.Since(begin); took > life*8/10 {
 		t.Errorf("run took %v: it has waited for the hook's child", took)
 	}
 }

@@ -15,6 +15,7 @@ import (
 // its threads wait for each other depends on the machine and does not count.
 func TestRunTakesFewSystemCalls(t *testing.T) {
 	t.Parallel()
+	harness.NeedCgroupfs(t, "it holds the scope by one more program, the placeholder")
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("needs strace: the system calls of rt, the stage and the program are counted")

@@ -95,7 +95,7 @@ func (s *stream) wantEnd() {
 		if err != nil {
 			s.t.Errorf("%s: %v\n%s", s.cmd, err, harness.ReadFile(s.t, s.out))
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(harness.Slow(20 * time.Second)):
 		s.t.Fatalf("%s: goes on", s.cmd)
 	}
 }

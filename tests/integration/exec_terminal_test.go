@@ -106,7 +106,7 @@ func shown(t *testing.T, person *os.File, text string) string {
 	t.Helper()
 	var all strings.Builder
 	buffer := make([]byte, 4096)
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(all.String(), text); {
+	for end := time.Now().Add(harness.Slow(30 * time.Second)); !strings.Contains(all.String(), text); {
 		fds := []unix.PollFd{{Fd: int32(person.Fd()), Events: unix.POLLIN}}
 		if n, _ := unix.Poll(fds, 100); n > 0 {
 			n, err := unix.Read(int(person.Fd()), buffer)

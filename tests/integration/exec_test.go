@@ -61,7 +61,7 @@ func TestExecIsInTheContainer(t *testing.T) {
 		t.Errorf("exec is in\n%sinit in\n%s", inside, init)
 	}
 	for _, path := range groupsOf(t, b, b.State(t).Pid) {
-		if !strings.HasSuffix(path, "/"+b.ID) {
+		if filepath.Base(path) != b.CgroupName() {
 			t.Errorf("init is in %q", path)
 		}
 	}

@@ -38,7 +38,7 @@ func run(args []string) int {
 }
 
 // watchTime bounds watchProcesses, should nobody end it.
-const watchTime = 30 * time.Second
+const watchTime = 10 * time.Minute
 
 // watchProcesses looks at every other process it can see, for as long as /stop is missing, and tells what it could
 // learn of one that is not the container's own program: that is the runtime on its way in.
