@@ -83,7 +83,7 @@ func mountPoints() ([]string, error) {
 }
 
 // cgroups removes the control groups that the suite names itself. All others may be somebody else's, even in the
-// hugetlb hierarchy; the default group of a container goes away with the container.
+// extra hierarchies; the default group of a container goes away with the container.
 func (c *cleaner) cgroups() {
 	var groups []string
 	err := filepath.WalkDir(cgroupRoot, func(path string, entry fs.DirEntry, err error) error {

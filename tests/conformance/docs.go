@@ -23,7 +23,7 @@ versions that tests/conformance/go.mod and tests/conformance/pids2505/go.mod pin
 * **pass**: every point holds. **hollow-ok**: the program asserts nothing and had no complaint.
 * **hollow-err**: the program asserts nothing, but printed an error. **fail 2/5**: 2 of 5 points fail; they are listed below.
 * **flaky**: racy by construction; a run may pass or fail in the listed points.
-* v1: the v1 controllers, hugetlb among them, are mounted. v2: only the unified hierarchy is. A remark such as
+* v1: the v1 controllers, hugetlb, net_cls and net_prio too, are mounted. v2: only the unified hierarchy is. A remark such as
   "hugetlb: skip" says what is expected on a machine that lacks this.
 
 `)

@@ -12,28 +12,26 @@ import (
 	"time"
 )
 
-const (
-	cgroupRoot  = "/sys/fs/cgroup"
-	hugetlbRoot = cgroupRoot + "/hugetlb"
-)
+const cgroupRoot = "/sys/fs/cgroup"
 
 // A machine is what decides which results can be expected.
 type machine struct {
-	cgroup   string // "v1" or "v2"
-	viewOnly bool   // v2 although v1 controllers exist: they are hidden from the programs
-	hugetlb  bool   // v1: the hugetlb hierarchy has to be mounted for the programs
+	cgroup   string   // "v1" or "v2"
+	viewOnly bool     // v2 although v1 controllers exist: they are hidden from the programs
+	extra    []string // v1: controllers whose hierarchies have to be mounted for the programs
 	features []string
-	letGo    chan struct{} // closed when the hugetlb hierarchy is no longer needed
+	letGo    []chan struct{} // closed when the extra hierarchies are no longer needed
 }
 
 // Names of the features that rows of the table may ask for.
 const (
 	featureSysResource = "CAP_SYS_RESOURCE" // root may have it
 	featureHugetlb     = "hugetlb"          // the controller is in a v1 hierarchy; makes no difference with v2
+	featureNetwork     = "network"          // so are net_cls and net_prio
 )
 
 func knownFeatures() []string {
-	return []string{featureSysResource, featureHugetlb}
+	return []string{featureSysResource, featureHugetlb, featureNetwork}
 }
 
 func (m machine) String() string {
@@ -62,7 +60,7 @@ func (m machine) has(feature string) bool { return slices.Contains(m.features, f
 
 // lacks reports whether the feature is missing, of those that make a difference with this version of cgroup.
 func (m machine) lacks(feature string) bool {
-	return !m.has(feature) && (m.cgroup == "v1" || feature != featureHugetlb)
+	return !m.has(feature) && (m.cgroup == "v1" || feature == featureSysResource)
 }
 
 // probeMachine finds out what the programs will see with the cgroup version wanted: "auto", "v1" or "v2".
@@ -98,34 +96,47 @@ func probeMachine(wanted string) (machine, error) {
 	return m, nil
 }
 
-// probeV1 tries to mount the hugetlb hierarchy, which succeeds only where cgroup v2 does not use the controller.
+// probeV1 tries to mount the hierarchies that few machines have, each by itself. That succeeds only where cgroup v2 does
+// not use the controller.
 func (m *machine) probeV1() {
-	if exists(filepath.Join(hugetlbRoot, "cgroup.procs")) {
-		m.features = append(m.features, featureHugetlb)
-		return
+	for _, f := range []struct {
+		feature     string
+		controllers []string
+	}{{featureHugetlb, []string{"hugetlb"}}, {featureNetwork, []string{"net_cls", "net_prio"}}} {
+		has := true
+		for _, controller := range f.controllers {
+			has = m.addController(controller) && has
+		}
+		if has {
+			m.features = append(m.features, f.feature)
+		}
 	}
-	m.hugetlb = true
-	if err := m.holdHugetlb(); err != nil {
-		fmt.Println("# without hugetlb:", err)
-		_ = syscall.Rmdir(hugetlbRoot)
-		m.hugetlb = false
-		return
-	}
-	m.features = append(m.features, featureHugetlb)
 }
 
-// holdHugetlb keeps the hugetlb hierarchy mounted in a mount namespace of its own. Between two programs the kernel would
-// drop it, and cgroup v2 could take the controller.
-func (m *machine) holdHugetlb() error {
-	mounted := make(chan error)
-	m.letGo = make(chan struct{})
-	host := *m
+// addController makes sure that the programs find the hierarchy of a controller.
+func (m *machine) addController(name string) bool {
+	if exists(filepath.Join(cgroupRoot, name, "cgroup.procs")) {
+		return true
+	}
+	if err := m.hold(name); err != nil {
+		fmt.Printf("# without %s: %v\n", name, err)
+		_ = syscall.Rmdir(filepath.Join(cgroupRoot, name))
+		return false
+	}
+	m.extra = append(m.extra, name)
+	return true
+}
+
+// hold keeps the hierarchy of a controller mounted in a mount namespace of its own. Between two programs the kernel
+// would drop it, and cgroup v2 could take the controller.
+func (m *machine) hold(controller string) error {
+	mounted, letGo := make(chan error), make(chan struct{})
 	go func() {
 		err := inPrivateMounts(func() error {
-			err := host.mountCgroups()
+			err := mountController(controller)
 			mounted <- err
 			if err == nil {
-				<-host.letGo
+				<-letGo
 			}
 			return nil
 		})
@@ -133,6 +144,7 @@ func (m *machine) holdHugetlb() error {
 			mounted <- err
 		}
 	}()
+	m.letGo = append(m.letGo, letGo)
 	return <-mounted
 }
 
@@ -166,34 +178,46 @@ func (m machine) mountCgroups() error {
 			return fmt.Errorf("hide v1: mount %s: %w", cgroupRoot, err)
 		}
 	}
-	if !m.hugetlb {
-		return nil
-	}
-	if err := os.Mkdir(hugetlbRoot, 0o755); err != nil && !os.IsExist(err) {
-		return fmt.Errorf("mount the hugetlb hierarchy: %w", err)
-	}
-	if err := syscall.Mount("cgroup", hugetlbRoot, "cgroup", 0, "hugetlb"); err != nil {
-		return fmt.Errorf("mount the hugetlb hierarchy on %s: %w", hugetlbRoot, err)
+	for _, controller := range m.extra {
+		if err := mountController(controller); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// release takes back what mountCgroups has changed for the whole machine: the directory, and the hugetlb hierarchy,
-// whose line in everybody's /proc/PID/cgroup other runtimes stumble over. The kernel keeps an unmounted hierarchy as
+func mountController(name string) error {
+	dir := filepath.Join(cgroupRoot, name)
+	if err := os.Mkdir(dir, 0o755); err != nil && !os.IsExist(err) {
+		return fmt.Errorf("mount the hierarchy of %s: %w", name, err)
+	}
+	if err := syscall.Mount("cgroup", dir, "cgroup", 0, name); err != nil {
+		return fmt.Errorf("mount the hierarchy of %s on %s: %w", name, dir, err)
+	}
+	return nil
+}
+
+// release takes back what mountCgroups has changed for the whole machine: the directories, and the extra hierarchies,
+// whose lines in everybody's /proc/PID/cgroup other runtimes stumble over. The kernel keeps an unmounted hierarchy as
 // long as removed groups are not freed yet, and drops it with the first unmount after that.
 func (m machine) release() {
-	if !m.hugetlb {
-		return
+	for _, letGo := range m.letGo {
+		close(letGo)
 	}
-	close(m.letGo)
-	defer func() { _ = syscall.Rmdir(hugetlbRoot) }()
+	for _, controller := range m.extra {
+		dropHierarchy(controller)
+		_ = syscall.Rmdir(filepath.Join(cgroupRoot, controller))
+	}
+}
+
+func dropHierarchy(controller string) {
 	for range 20 {
 		for deadline := time.Now().Add(250 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-			if !hierarchyExists("hugetlb") {
+			if !hierarchyExists(controller) {
 				return
 			}
 		}
-		if err := inPrivateMounts(m.mountCgroups); err != nil {
+		if err := inPrivateMounts(func() error { return mountController(controller) }); err != nil {
 			return
 		}
 	}

@@ -221,15 +221,13 @@ func TestTheOwnerOfTheCgroup(t *testing.T) {
 				m.Destination = "/elsewhere"
 			}
 			b.Create(t).WantExit(t, 0)
-			for _, root := range []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup"} {
-				dir := filepath.Join(root, b.ID)
-				if !exists(dir) || !harness.IsCgroup2(dir) {
-					continue
-				}
-				for file, want := range map[string]uint32{".": c.want, "cgroup.procs": c.want, "cgroup.subtree_control": c.want, "cgroup.max.depth": 0} {
-					if got := owner(t, filepath.Join(dir, file)); got != want {
-						t.Errorf("%s belongs to %d, want %d", file, got, want)
-					}
+			groups := unifiedGroupsOf(b.ID)
+			if len(groups) != 1 {
+				t.Fatalf("the container has the groups %q", groups)
+			}
+			for file, want := range map[string]uint32{".": c.want, "cgroup.procs": c.want, "cgroup.subtree_control": c.want, "cgroup.max.depth": 0} {
+				if got := owner(t, filepath.Join(groups[0], file)); got != want {
+					t.Errorf("%s belongs to %d, want %d", file, got, want)
 				}
 			}
 			if c.want != 0 {

@@ -192,7 +192,7 @@ func TestStatsGoOnWithABrokenContainer(t *testing.T) {
 	state := b.Root + "/" + second + "/state.json"
 	whole := harness.ReadFile(t, state)
 	write := func(content string) { // at once: half a file would be another error
-		if err := os.Rename(harness.WriteFile(t, b.Path("state"), content, 0o600), state); err != nil {
+		if err := os.Rename(harness.WriteFile(t, b.Path("new-state.json"), content, 0o600), state); err != nil {
 			t.Fatal(err)
 		}
 	}
