@@ -35,6 +35,9 @@ func (e *execution) group() (*cgroup.Group, error) {
 
 // joinError is about a group that can't be joined; the words are those that callers of runc look for.
 func (e *execution) joinError(err error) error {
+	if ended, waitErr := sys.WaitProcess(e.init, 0); waitErr == nil && ended {
+		return errExecStopped // init, and perhaps the group with it
+	}
 	if len(e.options.Cgroups) == 0 {
 		return fmt.Errorf("join control group: %w", err)
 	}

@@ -32,13 +32,13 @@ func (c *Container) Pause() error {
 		return err
 	}
 	in, err := group.CanFreeze(c.saved.InitPID)
-	if err != nil {
-		return err
+	if err == nil && !in {
+		err = fmt.Errorf("freeze control group: process %d of the container is not in it any more, so it would run on (somebody has moved it: see /proc/%[1]d/cgroup)", c.saved.InitPID)
 	}
-	if !in {
-		return fmt.Errorf("freeze control group: process %d of the container is not in it any more, so it would run on (somebody has moved it: see /proc/%[1]d/cgroup)", c.saved.InitPID)
+	if err == nil {
+		err = group.Freeze(freezeDeadline)
 	}
-	return group.Freeze(freezeDeadline)
+	return c.endedMeanwhile(err)
 }
 
 // Resume lets the processes of a paused container run on. It does without the lock: a command that has it may be

@@ -117,6 +117,15 @@ func (c *Container) ownCgroup() (*cgroup.Group, error) {
 	return c.cgroup()
 }
 
+// endedMeanwhile is for err of a command whose container ran when the command began. If it has ended since, that is what
+// has gone wrong: its control group may be gone, as systemd removes one at once that is empty.
+func (c *Container) endedMeanwhile(err error) error {
+	if err == nil || c.initAlive() {
+		return err
+	}
+	return fmt.Errorf("%w (it has ended meanwhile: %w)", ErrNotRunning, err)
+}
+
 // initAlive says that the init process that the state names still lives: the number alone may belong to another
 // process by now. A zombie has ended.
 func (c *Container) initAlive() bool {

@@ -61,7 +61,7 @@ func (c *Container) Update(change *specs.LinuxResources, o UpdateOptions) error 
 	undo, err := o.apply(group, change, merged, old)
 	if err != nil {
 		_ = unix.Unlink(path + newSuffix)
-		return err
+		return c.endedMeanwhile(err)
 	}
 	if o.Rdt != nil {
 		err = c.rdtGroup().Change(o.Rdt)
