@@ -150,8 +150,8 @@ func mergeMaps[V any](old, change map[string]V) map[string]V {
 	return merged
 }
 
-// toWrite returns change with those values of merged that the kernel needs beside it.
-func toWrite(change, merged *specs.LinuxResources) *specs.LinuxResources {
+// toWrite returns change with those values of merged that the kernel needs beside it, and systemd, if it keeps the group.
+func toWrite(change, merged *specs.LinuxResources, systemd bool) *specs.LinuxResources {
 	w := *change
 	if m := change.Memory; m != nil && m.Swap != nil && *m.Swap > 0 {
 		// Swap counts memory, too.
@@ -164,6 +164,12 @@ func toWrite(change, merged *specs.LinuxResources) *specs.LinuxResources {
 		busy := *c
 		busy.Shares = newer(merged.CPU.Shares, c.Shares, 0)
 		w.CPU = &busy
+	}
+	if c := w.CPU; systemd && c != nil && c.Quota != nil {
+		// For a group without a quota systemd writes the standard period.
+		timed := *c
+		timed.Period = newer(merged.CPU.Period, c.Period, 0)
+		w.CPU = &timed
 	}
 	return &w
 }

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -79,9 +80,12 @@ func TestWhatUpdateWritesBesideWhatIsGiven(t *testing.T) {
 		{"the weight of an idle group", `{"cpu":{"shares":10,"idle":1,"quota":5000}}`, `{"cpu":{"idle":0}}`, `{"cpu":{"shares":10,"idle":0}}`},
 		{"a new weight", `{"cpu":{"shares":10}}`, `{"cpu":{"idle":0,"shares":20}}`, `{"cpu":{"shares":20,"idle":0}}`},
 		{"nothing else", `{"cpu":{"shares":10,"quota":5},"pids":{"limit":5}}`, `{"cpu":{"period":6}}`, `{"cpu":{"period":6}}`},
+		{"not the period", `{"cpu":{"quota":5,"period":6}}`, `{"cpu":{"quota":7}}`, `{"cpu":{"quota":7}}`},
+		{"with systemd the period", `{"cpu":{"quota":5,"period":6}}`, `{"cpu":{"quota":7}}`, `{"cpu":{"quota":7,"period":6}}`},
+		{"with systemd nothing else", `{"cpu":{"quota":5,"period":6}}`, `{"cpu":{"shares":7}}`, `{"cpu":{"shares":7}}`},
 	} {
 		change := decodeResources(t, c.change)
-		got := toWrite(change, mergeResources(decodeResources(t, c.old), change, false))
+		got := toWrite(change, mergeResources(decodeResources(t, c.old), change, false), strings.HasPrefix(c.name, "with systemd"))
 		if encodeResources(t, got) != encodeResources(t, decodeResources(t, c.want)) {
 			t.Errorf("%s: got %s, want %s", c.name, encodeResources(t, got), c.want)
 		}

@@ -124,7 +124,8 @@ func (o *UpdateOptions) apply(group *cgroup.Group, change, merged, old *specs.Li
 
 // applyUpdate changes the group, and returns what takes it back.
 func applyUpdate(group *cgroup.Group, change, merged, old *specs.LinuxResources) (undo func() error, err error) {
-	undo, err = group.Change(toWrite(change, merged))
+	unit, _ := group.Unit()
+	undo, err = group.Change(toWrite(change, merged, unit != ""))
 	if err != nil {
 		return nil, err
 	}
