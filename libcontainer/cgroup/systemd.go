@@ -129,7 +129,7 @@ func (u *unit) locate(g *Group, pid int) error {
 		return fmt.Errorf("find its control group: %w", err)
 	}
 	path := own["name=systemd"]
-	if path == "" {
+	if path == "" || g.Version() == V2 { // the kernel may have v1 hierarchies that are not mounted here
 		path = own[unifiedKey]
 	}
 	if base := filepath.Base(path); base != u.name && base != "_"+u.name {

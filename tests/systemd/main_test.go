@@ -70,6 +70,16 @@ func wantProperties(t *testing.T, unit string, want ...string) {
 	}
 }
 
+// needControllers skips the test on a machine without some controllers, as the unified tree of a hybrid has none.
+func needControllers(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if !harness.HasController(name) {
+			t.Skipf("needs the controller %s, which this machine's control groups don't have", name)
+		}
+	}
+}
+
 // isV2 says that the host has the unified hierarchy alone.
 func isV2() bool { return harness.IsCgroup2("/sys/fs/cgroup") }
 

@@ -21,6 +21,7 @@ func TestDevicesAndLimitsSurviveAReload(t *testing.T) {
 	for name, kmsg := range map[string]bool{"allowed": true, "denied": false} {
 		t.Run(name, func(t *testing.T) {
 			b := newBundle(t, "sh", "-c", tryDevices)
+			needControllers(t, "memory", "cpu")
 			mode := specs.LinuxDevice{Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11}
 			mem := specs.LinuxDevice{Path: "/dev/mem", Type: "c", Major: 1, Minor: 1}
 			b.Spec.Linux.Devices = append(b.Spec.Linux.Devices, mode, mem)
