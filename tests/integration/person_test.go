@@ -145,10 +145,11 @@ func signal(t *testing.T, pid int, s unix.Signal) {
 // runState returns the letter of proc_pid_stat(5), 0 for a process that is gone.
 func runState(pid int) byte {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
+	_, fields, found := bytes.Cut(stat, []byte(") ")) // it is empty if the process ends between open and read
+	if err != nil || !found || len(fields) == 0 {
 		return 0
 	}
-	return stat[bytes.LastIndexByte(stat, ')')+2]
+	return fields[0]
 }
 
 // cost is what a process has used and uses: clock ticks, and bytes in memory.
