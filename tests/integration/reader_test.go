@@ -114,7 +114,7 @@ func TestAStoppedReaderCostsNothing(t *testing.T) {
 	_, pid, wait = pipeOf(t, r, nil, "run", "-b", r.Dir, r.ID)
 	idles(t, pid)
 	r.Kill(t, "KILL").WantExit(t, 0)
-	r.WaitFor(t, "stopped") // before that, a signal would be for the process
+	r.WaitFor(t, "stopped")      // before that, a signal would be for the process
 	signal(t, pid, unix.SIGTERM) // the rest of the output is wanted no more
 	if status := wait(); status != 137 {
 		t.Errorf("status %d", status)
