@@ -1,0 +1,5 @@
+//go:build suite
+
+package suite
+
+import _ "github.com/containerd/containerd/integration"
