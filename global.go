@@ -112,9 +112,11 @@ func rootlessOption(value string) libcontainer.Rootless {
 	return libcontainer.RootlessNo
 }
 
-// defaultRoot returns the state root for a user without --root. Both places are emptied at boot.
+// defaultRoot returns the state root for a user without --root. Both places are emptied at boot. A relative
+// XDG_RUNTIME_DIR, which would be in whatever bundle rt was called in, is invalid and ignored (XDG Base Directory
+// Specification).
 func defaultRoot(product string, uid int, runtimeDir string) string {
-	if uid != 0 && runtimeDir != "" {
+	if uid != 0 && filepath.IsAbs(runtimeDir) {
 		return filepath.Join(runtimeDir, product)
 	}
 	return filepath.Join("/run", product)

@@ -42,6 +42,7 @@ func TestDefaultRoot(t *testing.T) {
 		{"rt", 1000, "/run/user/1000", "/run/user/1000/rt"},
 		{"runc", 1000, "/run/user/1000", "/run/user/1000/runc"},
 		{"rt", 1000, "", "/run/rt"},
+		{"rt", 1000, "run", "/run/rt"},
 	} {
 		if got := defaultRoot(tc.product, tc.uid, tc.runtimeDir); got != tc.want {
 			t.Errorf("defaultRoot(%q, %d, %q) = %q, want %q", tc.product, tc.uid, tc.runtimeDir, got, tc.want)

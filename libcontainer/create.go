@@ -101,6 +101,9 @@ func (n *creation) fail(err error) error {
 
 // makeStateDir claims the id. From here on a rt that is killed leaves something that `delete --force` finds.
 func (n *creation) makeStateDir() error {
+	if err := n.c.runtime.checkRoot(); err != nil {
+		return err
+	}
 	err := unix.Mkdir(n.c.dir(), 0o700)
 	if err == unix.ENOENT {
 		if err := n.c.runtime.makeRoot(); err != nil {

@@ -23,7 +23,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 	if err == nil {
 		return c.Delete(force)
 	}
-	if !force || errors.Is(err, ErrNotExist) || errors.Is(err, ErrInvalidID) {
+	if !force || errors.Is(err, ErrNotExist) || errors.Is(err, ErrInvalidID) || errors.Is(err, errUntrusted) {
 		return err
 	}
 	c = &Container{runtime: r, saved: savedState{ID: id}}

@@ -113,6 +113,9 @@ func (n *creation) goWithoutGroup() (bool, error) {
 	if limit := cgroup.FirstLimit(n.spec.Linux.Resources); limit != "" {
 		return false, fmt.Errorf("rootless needs no limits + no cgrouppath when no permission is granted for cgroups: %s: %w (leave it out, or have a group delegated to you: docs/rootless.md)", limit, denied)
 	}
+	if !limitedRoot() && !cgroup.AllowsAllDevices(n.spec.Linux.Resources) { // it can make nodes
+		return false, fmt.Errorf("linux.resources.devices: without a control group nobody keeps the container from devices of the host: %w (make the control groups writable, or allow all devices)", denied)
+	}
 	n.c.runtime.Log.Debugf("no control group: %v", denied)
 	if n.c.saved.SharedPIDs {
 		n.c.runtime.Log.Warnf("without a pid namespace and a control group, processes that the container leaves behind can't be found and killed. Such configuration is strongly discouraged")
@@ -181,11 +184,10 @@ func (r *Runtime) makeRoot() error {
 	if unprivileged() {
 		mode |= os.ModeSticky
 	}
-	err := os.MkdirAll(r.Root, mode)
-	if err != nil {
+	if err := os.MkdirAll(r.Root, mode); err != nil {
 		return explainRoot(fmt.Errorf("make state root: %w", err))
 	}
-	return nil
+	return r.checkRoot() // somebody may have been faster
 }
 
 // explainRoot says what an ordinary user can do about a state root that is not the user's.

@@ -32,6 +32,8 @@ type Runtime struct {
 	Root     string // absolute
 	Log      Logger
 	Rootless Rootless
+
+	trusted bool // the root has passed checkRoot
 }
 
 // CreateOptions are the options of create and run besides the id.
@@ -106,6 +108,9 @@ func (r *Runtime) Load(id string) (*Container, error) {
 		return nil, err
 	}
 	c := &Container{runtime: r, saved: savedState{ID: id}}
+	if err := c.checkOwner(); err != nil {
+		return nil, err
+	}
 	if err := c.load(); err != nil {
 		return nil, err
 	}
@@ -115,6 +120,9 @@ func (r *Runtime) Load(id string) (*Container, error) {
 // List returns the containers of the root, sorted by id. What can't be read is left out: one broken entry must not
 // hide the others.
 func (r *Runtime) List() ([]*Container, error) {
+	if err := r.checkRoot(); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(r.Root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

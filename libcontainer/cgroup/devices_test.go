@@ -249,3 +249,28 @@ func TestV1WritesInListedOrder(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAllowsAllDevices(t *testing.T) {
+	number := int64(1)
+	allow, deny := specs.LinuxDeviceCgroup{Allow: true, Access: "rwm"}, specs.LinuxDeviceCgroup{Access: "rwm"}
+	one := specs.LinuxDeviceCgroup{Type: "c", Major: &number, Access: "rwm"}
+	for _, c := range []struct {
+		rules []specs.LinuxDeviceCgroup
+		want  bool
+	}{
+		{nil, false},
+		{[]specs.LinuxDeviceCgroup{allow}, true},
+		{[]specs.LinuxDeviceCgroup{deny, one, allow}, true},
+		{[]specs.LinuxDeviceCgroup{allow, deny}, false},
+		{[]specs.LinuxDeviceCgroup{allow, one}, false},
+		{[]specs.LinuxDeviceCgroup{{Allow: true, Type: "c", Access: "rwm"}, {Allow: true, Type: "b", Access: "rwm"}}, false}, // it may be said simpler
+		{[]specs.LinuxDeviceCgroup{{Allow: true, Access: "rm"}}, false},
+	} {
+		if got := AllowsAllDevices(&specs.LinuxResources{Devices: c.rules}); got != c.want {
+			t.Errorf("%+v: got %v", c.rules, got)
+		}
+	}
+	if AllowsAllDevices(nil) {
+		t.Error("without linux.resources")
+	}
+}

@@ -94,3 +94,24 @@ func FirstLimit(r *specs.LinuxResources) string {
 	}
 	return ""
 }
+
+// AllowsAllDevices says that the rules of linux.resources, which have passed CheckDeviceRules, deny nothing, so that nobody
+// has to enforce them. Without any rule only the default devices are allowed.
+func AllowsAllDevices(r *specs.LinuxResources) bool {
+	if r == nil {
+		return false
+	}
+	rules, err := parseRules(r.Devices)
+	if err != nil {
+		return false
+	}
+	all := false
+	for _, rule := range rules {
+		if rule.deviceSet == (deviceSet{'a', anyNumber, anyNumber}) && rule.access == mayAll {
+			all = rule.allow
+		} else if !rule.allow {
+			all = false
+		}
+	}
+	return all
+}

@@ -339,3 +339,25 @@ func TestWhatAUserCannotHaveIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// With --rootless=true the host's root, too, goes without a group, but not without the filter of devices that only a group
+// can have: in the host's user namespace nothing else keeps a container from making the nodes.
+func TestRootWithoutAGroup(t *testing.T) {
+	t.Parallel()
+	harness.NeedCgroupfs(t, "systemd makes the group, whatever rt may do")
+	b := harness.NewBundle(t, "echo", "it has run")
+	b.Wrapper = readOnlyGroups
+	b.Write(t)
+	before := b.Snapshot(t)
+	run := func() harness.Result {
+		b.Write(t)
+		return b.Raw(t, "--root", b.Root, "--rootless", "true", "run", "--bundle", b.Dir, b.ID)
+	}
+	run().WantOneError(t, "linux.resources.devices: without a control group", "read-only file system", "allow all devices")
+	b.Spec.Linux.Resources = nil
+	run().WantOneError(t, "linux.resources.devices: without a control group")
+	before.WantSame(t)
+	b.Spec.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}
+	run().WantExit(t, 0).WantStdoutIs(t, "it has run")
+	before.WantSame(t)
+}
