@@ -153,6 +153,35 @@ static void step_into(void)
 		go_down((int)fd);
 }
 
+/* Mostly the last component alone is missing. Then all before it is entered with one call, if no link is in it; a walk
+ * from the root finds out about anything else. done must be as a walk leaves it, so odd spellings are walked, too. */
+static void enter_parent(void)
+{
+	size_t last = 0;
+	long fd;
+
+	for (size_t i = 0; walk.rest[i] != '\0'; i++) {
+		char next = walk.rest[i + 1];
+
+		if (walk.rest[i] != '/')
+			continue;
+		if (next == '/' || next == '.' || next == '\0')
+			return;
+		last = i;
+	}
+	if (last == 0 || walk.rest[0] != '/')
+		return;
+	copy_text(walk.done, last + 1, walk.rest);
+	fd = open_below_root(walk.done, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+	if (fd < 0) {
+		walk.done[0] = '\0';
+		return;
+	}
+	enter((int)fd);
+	for (size_t to = 0, from = last; (walk.rest[to++] = walk.rest[from++]) != '\0';)
+		;
+}
+
 /* Opens path below the root with O_PATH and makes what is missing of it. The caller closes the result. */
 int walk_below_root(const char *path, uint32_t flags, uint32_t mode, const char **last)
 {
@@ -163,6 +192,7 @@ int walk_below_root(const char *path, uint32_t flags, uint32_t mode, const char 
 	walk.done[0] = '\0';
 	if (copy_text(walk.rest, PATH_BYTES, path) != length_of(path))
 		fail(-ENAMETOOLONG, "openat2");
+	enter_parent();
 	while (next_component()) {
 		if (flags & WALK_PARENT && walk.rest[0] == '\0') {
 			*last = walk.name;

@@ -300,9 +300,8 @@ func (b *builder) addCgroupTree(source, destination string, recursive bool, o *M
 	b.addSource(source, recursive)
 	b.add(Attributes{
 		Set: o.Set, Clear: b.clearedAttributes(o),
-		Recursive: recursive,
+		Propagation: unix.MS_SLAVE, Recursive: recursive,
 	})
-	b.add(Attributes{Propagation: unix.MS_SLAVE, Recursive: recursive})
 	b.addPropagation(o)
 	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
 }
