@@ -78,7 +78,8 @@ func TestContainerIsCreatedThenRunningThenExited(t *testing.T) {
 	if status.ExitCode != 0 || status.Reason != "Completed" {
 		t.Errorf("exit status %d, reason %q", status.ExitCode, status.Reason)
 	}
-	if status.StartedAt < status.CreatedAt || status.FinishedAt < status.StartedAt {
+	// A program that ends at once may do so before containerd takes the time of its start.
+	if status.StartedAt < status.CreatedAt || status.FinishedAt < status.CreatedAt {
 		t.Errorf("times: created %d, started %d, finished %d", status.CreatedAt, status.StartedAt, status.FinishedAt)
 	}
 }
