@@ -90,6 +90,10 @@ func checkUserDevices(r *specs.LinuxResources) error {
 		return nil
 	}
 	for i, rule := range r.Devices {
+		if strings.Contains(rule.Access, "r") != strings.Contains(rule.Access, "w") {
+			return fmt.Errorf("linux.resources.devices[%d]: access %q: only the host's root can filter devices (allow reading and writing: "+
+				"the permissions of the device decide)", i, rule.Access)
+		}
 		if !rule.Allow && (rule.Major != nil || rule.Minor != nil || rule.Type != "" && rule.Type != "a") {
 			return fmt.Errorf("linux.resources.devices[%d]: only the host's root can filter devices (leave the rule out: "+
 				"a device that is not in linux.devices, /dev or a mount can't be reached)", i)

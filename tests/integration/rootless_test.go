@@ -302,6 +302,11 @@ func TestWhatAUserCannotHaveIsRefused(t *testing.T) {
 		{"device rule", func(s *specs.Spec) {
 			s.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Type: "c", Major: &major, Access: "rwm"}}}
 		}, []string{"linux.resources.devices[0]", "only the host's root"}},
+		{"device that can only be read", func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
+				{Access: "rwm"}, {Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "c", Major: &major, Access: "rm"},
+			}}
+		}, []string{"linux.resources.devices[2]: access \"rm\"", "only the host's root"}},
 		{"groups", func(s *specs.Spec) {
 			s.Process.User.AdditionalGids = []uint32{0}
 		}, []string{"process.user.additionalGids", "setgroups", "gidMappings"}},
