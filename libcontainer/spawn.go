@@ -75,7 +75,14 @@ func (s *stageStart) run() (*stage, error) {
 }
 
 func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
-	files := s.stdio[:]
+	stdio, null, err := usableNull(s.stdio)
+	if err != nil {
+		return 0, -1, err
+	}
+	if null >= 0 {
+		defer unix.Close(null)
+	}
+	files := stdio[:]
 	for fd := 3; fd < 3+s.plan.PreserveFDs; fd++ {
 		if !sys.Inherited(fd) {
 			return 0, -1, fmt.Errorf("--preserve-fds, LISTEN_FDS: descriptor %d of the %d from 3 on is not open", fd, s.plan.PreserveFDs)

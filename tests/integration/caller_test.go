@@ -174,6 +174,32 @@ func TestStandardDescriptorsMayBeClosed(t *testing.T) {
 	}
 }
 
+// Shims of containerd give a program whose output nobody wants /dev/null open for reading only, and the program must be able
+// to write all the same. What is no null device stays as it is.
+func TestTheNullDeviceIsUsableInBothDirections(t *testing.T) {
+	t.Parallel()
+	const script = "cat || exit 3; echo out || exit 4; echo err >&2 || exit 5"
+	for _, c := range []struct {
+		redirection string
+		status      int
+	}{
+		{"0>/dev/null 1</dev/null 2</dev/null", 0},
+		{"0</dev/null 1</dev/zero 2</dev/null", 4},
+	} {
+		b := shell(t, script)
+		b.Wrapper = []string{"sh", "-c", `exec "$@" ` + c.redirection, "sh"}
+		b.Run(t).WantExit(t, c.status)
+		b.Wrapper = nil
+		b.Spec.Process.Args = []string{"sleep", "1000"}
+		b.Create(t).WantExit(t, 0)
+		b.Start(t).WantExit(t, 0)
+		b.Wrapper = []string{"sh", "-c", `exec "$@" ` + c.redirection, "sh"}
+		b.Exec(t, nil, "sh", "-c", script).WantExit(t, c.status)
+		b.Wrapper = nil
+		b.Delete(t, "--force").WantExit(t, 0)
+	}
+}
+
 func TestAContainerWithoutProcessCanBeCreatedButNotStarted(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t, "true")
