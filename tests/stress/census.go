@@ -18,7 +18,7 @@ type census map[string]int
 // What is counted. The first group is of this work alone, and must not grow.
 const (
 	processCount      = "processes"
-	threadCount       = "threads of others than containerd"
+	threadCount       = "threads of others than containerd and its shims"
 	mounts            = "mounts"
 	groups            = "control groups"
 	states            = "files in the state directory"
@@ -30,6 +30,7 @@ const (
 	daemonThreads   = "threads of containerd"
 	shims           = "shims"
 	shimDescriptors = "descriptors of the shims"
+	shimThreads     = "threads of the shims"
 	shimMemory      = "PSS of the shims, KiB"
 	slab            = "slab of the machine, KiB"
 	unreclaimable   = "unreclaimable slab, KiB"
@@ -58,7 +59,7 @@ func (s *stand) count(c caller) (census, error) {
 	if err := c.census(found); err != nil {
 		return nil, err
 	}
-	found[threadCount] -= found[daemonThreads]
+	found[threadCount] -= found[daemonThreads] + found[shimThreads] // whose Go runtimes start threads as they like
 	mountinfo, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err

@@ -140,6 +140,7 @@ func (c *containerd) census(found census) error {
 			return err
 		}
 		found[shims]++
+		found[shimThreads] += threads(pid)
 		found[shimDescriptors] += fds
 		found[shimMemory] += pss
 	}

@@ -81,7 +81,7 @@ func table(b *strings.Builder, same []*result) {
 	for i, p := range same[0].Parts {
 		row(p.Name+", seconds", func(r *result) string { return fmt.Sprintf("%.1f", r.Parts[i].Seconds) })
 		row("- left of it", func(r *result) string { return left(r.Parts[i]) })
-		for _, name := range []string{shims, shimDescriptors, shimMemory} {
+		for _, name := range []string{shims, shimDescriptors, shimThreads, shimMemory} {
 			if p.While[name] > 0 {
 				row("- meanwhile "+name, func(r *result) string { return fmt.Sprint(r.Parts[i].While[name]) })
 			}
@@ -97,8 +97,8 @@ func table(b *strings.Builder, same []*result) {
 }
 
 func left(p part) string {
-	if found := leaks(p.Before, p.After); len(found) > 0 {
-		return strings.Join(found, "; ")
+	if len(p.Left) > 0 {
+		return strings.Join(p.Left, "; ")
 	}
 	return "nothing"
 }

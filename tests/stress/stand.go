@@ -33,10 +33,8 @@ type stand struct {
 func newStand(dir, path string) (*stand, error) {
 	s := &stand{
 		path: path, dir: dir, rootfs: filepath.Join(dir, "rootfs"), root: filepath.Join(dir, "state"), temp: filepath.Join(dir, "tmp"),
-		group: fmt.Sprintf("/rt-stress-%d-%s", os.Getppid(), filepath.Base(dir)),
+		group: "/" + filepath.Base(filepath.Dir(dir)) + "-" + filepath.Base(dir), // the scratch directory's name is random
 	}
-	// The parent's pid is 1 in here; what tells runs apart is the scratch directory's random name.
-	s.group = "/" + filepath.Base(filepath.Dir(dir)) + "-" + filepath.Base(dir)
 	for _, d := range []string{s.rootfs + "/bin", s.rootfs + "/etc", s.root, s.temp, filepath.Join(dir, "bundles")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err

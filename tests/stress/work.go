@@ -24,6 +24,7 @@ type part struct {
 	Seconds       float64
 	Before, After census
 	While         census // with all containers alive, or after the last exec
+	Left          []string
 }
 
 // measure does the pieces one after the other.
@@ -131,8 +132,8 @@ func (p *part) execs(o options, s *stand, c caller) error {
 	if p.While, err = s.settled(c, before); err != nil {
 		return err
 	}
-	if left := leaks(before, p.While); len(left) > 0 {
-		return fmt.Errorf("with the container alive: %v", left)
+	for _, l := range leaks(before, p.While) {
+		p.Left = append(p.Left, "with the container alive "+l)
 	}
 	return c.stop(name)
 }
@@ -152,12 +153,12 @@ func (r *result) do(name string, s *stand, c caller, work func(*part) error) err
 	if p.After, err = s.settled(c, p.Before); err != nil {
 		return err
 	}
-	left := leaks(p.Before, p.After)
-	for _, l := range left {
+	p.Left = append(p.Left, leaks(p.Before, p.After)...)
+	for _, l := range p.Left {
 		r.Left = append(r.Left, name+": "+l)
 	}
 	r.Parts = append(r.Parts, p)
-	fmt.Printf("%-10s %-5s %-45s %7.1f s  %s\n", r.Caller, r.Runtime, name, p.Seconds, verdict(left))
+	fmt.Printf("%-10s %-5s %-45s %7.1f s  %s\n", r.Caller, r.Runtime, name, p.Seconds, verdict(p.Left))
 	return nil
 }
 
