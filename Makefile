@@ -66,7 +66,7 @@ STAGE := nsenter/stage-$(GOARCH)
 EMBEDDED := $(STAGE) $(COMPILER) $(COMPILER).id
 
 # Packages whose tests need root and the finished binary; all others are unit tests.
-ROOT_TESTS := /tests/(integration|security|fault|systemd)(/|$$)
+ROOT_TESTS := /tests/(integration|security|fault|systemd|stress)(/|$$)
 GOTESTFLAGS ?=
 
 .PHONY: rt
@@ -165,6 +165,12 @@ arm64-test: cross ## run rt and tests on an emulated arm64 machine (on amd64; AR
 .PHONY: conformance
 conformance: rt ## run the OCI conformance suite (root)
 	@if [ "$$(id -u)" -ne 0 ]; then echo 'conformance: SKIPPED: needs root'; exit 0; fi; tests/conformance/run ./rt
+
+.PHONY: stress
+stress: ## use rt and runc for a long time, also under containerd, and count what is left (root; STRESSFLAGS; half an hour)
+	@build/deps build test clients
+	@$(MAKE) --no-print-directory rt
+	$(GO) run ./tests/stress --runtimes ./rt,runc --json build/stress.json $(STRESSFLAGS)
 
 .PHONY: bench
 bench: ## measure rt against crun and runc (root; installs what is missing; BENCHFLAGS)

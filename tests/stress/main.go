@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // options are the flags.
@@ -24,6 +25,7 @@ type options struct {
 	parallel     int
 	execs        int
 	workers      int
+	settle       time.Duration
 	jsonFile     string
 	markdownFile string
 }
@@ -37,6 +39,7 @@ func parseFlags() options {
 	flag.IntVar(&o.parallel, "parallel", 64, "containers that are created at the same moment, four times")
 	flag.IntVar(&o.execs, "execs", 2000, "processes that are executed in one container")
 	flag.IntVar(&o.workers, "workers", 8, "commands at a time where not told otherwise")
+	flag.DurationVar(&o.settle, "settle", 30*time.Second, "how long what ends by itself may take")
 	flag.StringVar(&o.jsonFile, "json", "", "write the results to this `file`")
 	flag.StringVar(&o.markdownFile, "markdown", "", "write tables to this `file`")
 	flag.Parse()
@@ -65,11 +68,7 @@ func main() {
 
 // stress does all work with each runtime under each caller, and tells how many checks found something left.
 func stress(o options) (int, error) {
-	scratch, err := os.MkdirTemp("", "rt-stress-")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(scratch)
+	scratch := os.Getenv(scratchEnv)
 	var results []*result
 	for _, name := range strings.Split(o.callers, ",") {
 		for _, runtime := range strings.Split(o.runtimes, ",") {
@@ -97,11 +96,10 @@ func stressOne(o options, scratch, callerName, runtime string) (r *result, err e
 		return nil, err
 	}
 	dir := filepath.Join(scratch, callerName+"-"+filepath.Base(path))
-	s, err := newStand(dir, path)
+	s, err := newStand(dir, path, o.settle)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
 	var c caller
 	switch callerName {
 	case "cli":

@@ -5,35 +5,35 @@ package main
 import (
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 const groupsTop = "/sys/fs/cgroup"
 
 // stand is what the work with one runtime needs, and where it is looked for what was left.
 type stand struct {
-	path    string // the runtime
-	dir     string
-	rootfs  string
-	root    string // the runtime's state root
-	temp    string // TMPDIR of all that is started
-	group   string // parent of the containers' control groups
-	config  map[string]any
-	timens  bool // the runtime knows time namespaces
-	filters int  // profiles made so far
+	path   string // the runtime
+	dir    string
+	rootfs string
+	root   string // the runtime's state root
+	temp   string // TMPDIR of all that is started
+	group  string // parent of the containers' control groups
+	config map[string]any
+	timens bool // the runtime knows time namespaces
+	settle time.Duration
 }
 
-func newStand(dir, path string) (*stand, error) {
+func newStand(dir, path string, settle time.Duration) (*stand, error) {
 	s := &stand{
 		path: path, dir: dir, rootfs: filepath.Join(dir, "rootfs"), root: filepath.Join(dir, "state"), temp: filepath.Join(dir, "tmp"),
-		group: "/" + filepath.Base(filepath.Dir(dir)) + "-" + filepath.Base(dir), // the scratch directory's name is random
+		settle: settle,
+		group:  "/" + filepath.Base(filepath.Dir(dir)) + "-" + filepath.Base(dir), // the scratch directory's name is random
 	}
 	for _, d := range []string{s.rootfs + "/bin", s.rootfs + "/etc", s.root, s.temp, filepath.Join(dir, "bundles")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -209,15 +209,4 @@ func hierarchies() []string {
 		}
 	}
 	return found
-}
-
-// close removes the parent groups, which the runtimes leave.
-func (s *stand) close() error {
-	var err error
-	for _, h := range hierarchies() {
-		if e := os.Remove(h + s.group); e != nil && !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
-		}
-	}
-	return err
 }

@@ -162,10 +162,10 @@ func (r *result) do(name string, s *stand, c caller, work func(*part) error) err
 	return nil
 }
 
-// settled counts until all is as before, at most 30 seconds: a shim ends a moment after its container, and the kernel
+// settled counts until all is as before, or for the time of --settle: a shim ends a moment after its container, and the kernel
 // collects keys and network namespaces when it has time.
 func (s *stand) settled(c caller, before census) (census, error) {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(s.settle); ; time.Sleep(200 * time.Millisecond) {
 		after, err := s.count(c)
 		if err == nil && len(leaks(before, after)) == 0 || time.Now().After(end) {
 			return after, err
