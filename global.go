@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rt-oci/rt/libcontainer"
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 // productName is the name that rt prints and uses for its state root, unless a link gives it the other one.
@@ -43,7 +44,7 @@ func productOf(arg0 string) string {
 
 // globalFlags returns the options that stand before the command.
 func globalFlags(product string) []cli.Flag {
-	root := defaultRoot(product, os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
+	root := defaultRoot(product, os.Getenv("XDG_RUNTIME_DIR"), os.Getenv("USER"), os.Geteuid(), sys.InUserNamespace)
 	return []cli.Flag{
 		&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", Value: root, DefaultText: root},
 		&cli.StringFlag{Name: "log", Usage: "append messages to `FILE` instead of stderr"},
@@ -112,11 +113,12 @@ func rootlessOption(value string) libcontainer.Rootless {
 	return libcontainer.RootlessNo
 }
 
-// defaultRoot returns the state root for a user without --root. Both places are emptied at boot. A relative
-// XDG_RUNTIME_DIR, which would be in whatever bundle rt was called in, is invalid and ignored (XDG Base Directory
-// Specification).
-func defaultRoot(product string, uid int, runtimeDir string) string {
-	if uid != 0 && filepath.IsAbs(runtimeDir) {
+// defaultRoot returns the state root for a user without --root. Both places are emptied at boot. That of ordinary users
+// is also that of the root of a user namespace of theirs (podman), who keeps their name; one whose name is root has a system
+// of his own there, with its own /run. A relative XDG_RUNTIME_DIR, which would be in whatever bundle rt was called in, is
+// invalid and ignored (XDG Base Directory Specification).
+func defaultRoot(product, runtimeDir, name string, uid int, nested func() bool) string {
+	if filepath.IsAbs(runtimeDir) && (uid != 0 || name != "root" && nested()) {
 		return filepath.Join(runtimeDir, product)
 	}
 	return filepath.Join("/run", product)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/rt-oci/rt/libcontainer/sys"
 )
 
 func TestNames(t *testing.T) {
@@ -32,20 +34,28 @@ func TestNames(t *testing.T) {
 func TestDefaultRoot(t *testing.T) {
 	for _, tc := range []struct {
 		product    string
-		uid        int
 		runtimeDir string
+		name       string
+		uid        int
+		nested     bool
 		want       string
 	}{
-		{"rt", 0, "", "/run/rt"},
-		{"rt", 0, "/run/user/0", "/run/rt"},
-		{"runc", 0, "", "/run/runc"},
-		{"rt", 1000, "/run/user/1000", "/run/user/1000/rt"},
-		{"runc", 1000, "/run/user/1000", "/run/user/1000/runc"},
-		{"rt", 1000, "", "/run/rt"},
-		{"rt", 1000, "run", "/run/rt"},
+		{"rt", "", "root", 0, false, "/run/rt"},
+		{"rt", "/run/user/0", "root", 0, false, "/run/rt"},
+		{"rt", "/run/user/1000", "ann", 0, false, "/run/rt"}, // sudo
+		{"runc", "", "root", 0, false, "/run/runc"},
+		{"rt", "/run/user/1000", "ann", 1000, false, "/run/user/1000/rt"},
+		{"runc", "/run/user/1000", "ann", 1000, false, "/run/user/1000/runc"},
+		{"rt", "", "ann", 1000, false, "/run/rt"},
+		{"rt", "/run/user/1000", "ann", 0, true, "/run/user/1000/rt"},
+		{"rt", "/run/user/1000", "", 0, true, "/run/user/1000/rt"},
+		{"rt", "/run/user/0", "root", 0, true, "/run/rt"},
+		{"rt", "", "ann", 0, true, "/run/rt"},
+		{"rt", "run", "ann", 1000, false, "/run/rt"},
 	} {
-		if got := defaultRoot(tc.product, tc.uid, tc.runtimeDir); got != tc.want {
-			t.Errorf("defaultRoot(%q, %d, %q) = %q, want %q", tc.product, tc.uid, tc.runtimeDir, got, tc.want)
+		got := defaultRoot(tc.product, tc.runtimeDir, tc.name, tc.uid, func() bool { return tc.nested })
+		if got != tc.want {
+			t.Errorf("defaultRoot(%q, %q, %q, %d, %v) = %q, want %q", tc.product, tc.runtimeDir, tc.name, tc.uid, tc.nested, got, tc.want)
 		}
 	}
 }
@@ -53,7 +63,11 @@ func TestDefaultRoot(t *testing.T) {
 func TestStateRoot(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	byDefault := defaultRoot(productName, os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/1")
+	byDefault := "/run/rt"
+	if os.Geteuid() != 0 || os.Getenv("USER") != "root" && sys.InUserNamespace() {
+		byDefault = "/run/user/1/rt"
+	}
 	for _, tc := range []struct{ line, want string }{
 		{"list", byDefault},
 		{"--root /x/../r list", "/r"},

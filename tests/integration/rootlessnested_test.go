@@ -59,6 +59,29 @@ func TestTheRootOfAUserNamespaceMakesContainers(t *testing.T) {
 	}
 }
 
+// Without --root its state is where the user's is, as its /run is the host's; if it calls itself root, in /run.
+func TestTheStateRootOfTheRootOfAUserNamespace(t *testing.T) {
+	t.Parallel()
+	b := harness.NewUserBundle(t)
+	inUserNamespaceOf(t, b)
+	b.Spec.Process.Args = []string{"true"}
+	b.Write(t)
+	xdg := b.Path("xdg")
+	if err := os.Mkdir(xdg, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(xdg, int(b.User), int(b.User)); err != nil {
+		t.Fatal(err)
+	}
+	b.Env = []string{"XDG_RUNTIME_DIR=" + xdg, "USER=ann"}
+	b.Raw(t, "run", "--bundle", b.Dir, b.ID).WantExit(t, 0)
+	if _, err := os.Stat(filepath.Join(xdg, "rt")); err != nil {
+		t.Error(err)
+	}
+	b.Env[1] = "USER=root"
+	b.Raw(t, "run", "--bundle", b.Dir, b.ID).WantOneError(t, "/run/rt", "permission denied")
+}
+
 // A v2 group that was given to the user (cgroup-v2.rst, "Delegation"): rt is in one group of it, and makes the
 // container's beside that.
 func TestAUsersContainerInADelegatedGroup(t *testing.T) {
