@@ -1,8 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sourced by podman and podman-rootless: how podman is called, with everything it keeps below $WORK.
+# Sourced by podman and podman-rootless: how podman is called, with everything it keeps below PODMAN_DIR ($WORK), by AS_USER
+# (a number; root if it is empty).
 
+export PODMAN_DIR=${PODMAN_DIR:-$WORK} AS_USER=${AS_USER:-}
 export CONTAINERS_CONF=$WORK/containers.conf IMAGE=localhost/rt-test:1
 # The limits: podman's own are above what a process without CAP_SYS_RESOURCE may set. The image of pods: the one that
 # podman makes needs catatonit.
@@ -17,11 +19,15 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 [network]
 cni_plugin_dirs = ["/usr/lib/cni"]
-network_config_dir = "$WORK/networks"
+network_config_dir = "$PODMAN_DIR/networks"
 TOML
 
+by_user() {
+	if [ -n "$AS_USER" ]; then set -- setpriv --reuid "$AS_USER" --regid "$AS_USER" --clear-groups "$@"; fi
+	"$@"
+}
 p() {
-	podman --root "$WORK/storage" --runroot "$WORK/run" --tmpdir "$WORK/libpod" --storage-driver overlay \
+	by_user podman --root "$PODMAN_DIR/storage" --runroot "$PODMAN_DIR/run" --tmpdir "$PODMAN_DIR/libpod" --storage-driver overlay \
 		--runtime "$RUNTIME" --cgroup-manager cgroupfs --events-backend file "$@"
 }
 # once runs a program in a container of its own, without a network of its own; once_with takes options before "--".
