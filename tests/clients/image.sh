@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by clients that import an image: makes it without any tool for images, so that it is the same for all.

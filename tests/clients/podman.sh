@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by podman and podman-rootless: how podman is called, with everything it keeps below PODMAN_DIR ($WORK), by AS_USER
@@ -13,8 +13,7 @@ cat >"$CONTAINERS_CONF" <<TOML
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 default_capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"]
 [engine]
-infra_image = "localhost/rt-test:1"
-infra_command = "/bin/sleep 1000"
+infra_image = "localhost/infra:1"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 [network]
