@@ -77,12 +77,20 @@ func (b *Bundle) start(t *testing.T, command string, flags []string) Result {
 		if l := b.Spec.Linux; withSystemd && l != nil && l.CgroupsPath != "" && strings.Count(l.CgroupsPath, ":") != 2 {
 			t.Skipf("with RT_TEST_SYSTEMD the driver is systemd's, and %q is a path for the other one", l.CgroupsPath)
 		}
-		args = append(args, "--systemd-cgroup")
 	}
+	args = append(args, b.Driver()...)
 	args = append(append(args, command, "--bundle", b.Dir), flags...)
 	got, output := b.call(t, append(args, b.ID))
 	b.output = output
 	return got
+}
+
+// Driver returns the global options for the driver of the bundle's control group.
+func (b *Bundle) Driver() []string {
+	if b.Systemd {
+		return []string{"--systemd-cgroup"}
+	}
+	return nil
 }
 
 // Start runs `start`.

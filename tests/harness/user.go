@@ -26,6 +26,7 @@ var userCount atomic.Uint32
 // is the user's, and its config is that of `rt spec --rootless`.
 func NewUserBundle(t *testing.T, args ...string) *Bundle {
 	t.Helper()
+	NeedCgroupfs(t, "rt has it for root only")
 	b := NewBundle(t, args...)
 	b.User = firstUser + uint32(os.Getpid()%1000) + 1000*userCount.Add(1)
 	// Where the program under test lies, the user need not get at it. The copy is made by another process: children that

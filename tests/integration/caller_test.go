@@ -144,7 +144,7 @@ func TestOfSeveralCreatesAtOnceOneWins(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t, "sleep", "1000")
 	b.Write(t)
-	if wins := atOnce(t, b, "create", "--bundle", b.Dir, b.ID); wins != 1 {
+	if wins := atOnce(t, b, append(b.Driver(), "create", "--bundle", b.Dir, b.ID)...); wins != 1 {
 		t.Errorf("%d creates of one id have succeeded", wins)
 	}
 	b.Start(t).WantExit(t, 0)

@@ -28,9 +28,13 @@ type control struct{ controller, v1, v2, want1, want2 string }
 // check compares the file of a container's group with what is wanted. It skips what this machine has not.
 func (c control) check(t *testing.T, b *harness.Bundle) {
 	t.Helper()
-	file, want := filepath.Join("/sys/fs/cgroup", c.controller, b.ID, c.v1), c.want1
+	group := b.ID
+	if b.Systemd {
+		group = "system.slice/" + b.CgroupName()
+	}
+	file, want := filepath.Join("/sys/fs/cgroup", c.controller, group, c.v1), c.want1
 	if !harness.HasCgroup1() {
-		file, want = filepath.Join("/sys/fs/cgroup", b.ID, c.v2), c.want2
+		file, want = filepath.Join("/sys/fs/cgroup", group, c.v2), c.want2
 	}
 	if want == "" {
 		return
@@ -40,11 +44,13 @@ func (c control) check(t *testing.T, b *harness.Bundle) {
 	}
 }
 
-// limited makes a bundle with resources, whose group has the container's id in each hierarchy.
+// limited makes a bundle with resources, whose group has the container's id, or is its scope, in each hierarchy.
 func limited(t *testing.T, r *specs.LinuxResources, args ...string) *harness.Bundle {
 	t.Helper()
 	b := harness.NewBundle(t, args...)
-	b.Spec.Linux.CgroupsPath = "/" + b.ID
+	if !b.Systemd {
+		b.Spec.Linux.CgroupsPath = "/" + b.ID
+	}
 	if r != nil {
 		r.Devices = b.Spec.Linux.Resources.Devices
 		b.Spec.Linux.Resources = r
