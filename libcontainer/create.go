@@ -49,9 +49,10 @@ type creation struct {
 	planned    *plan.Plan
 	stage      *stage
 	devices    *network.Moved
-	mappings   []int    // user namespaces of Plan.IDMaps that were needed, else -1
-	holder     *stage   // holds the place in a new scope of systemd until the stage is there
-	console    *os.File // master of the terminal, until somebody takes it
+	mappings   []int       // user namespaces of Plan.IDMaps that were needed, else -1
+	oom        chan string // what watchOOM has seen; nil if nobody watches
+	holder     *stage      // holds the place in a new scope of systemd until the stage is there
+	console    *os.File    // master of the terminal, until somebody takes it
 	rollback
 }
 

@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -14,6 +15,39 @@ import (
 
 // Who runs out of memory is killed without a word, or is told ENOMEM. What is written here finds out, and says so with
 // the limit. It is for failures only: nobody looks at the counters of a container that is well.
+
+// oomPatience is how long to wait for the watch, which ends with the group.
+const oomPatience = time.Second
+
+// watchOOM notes what happens in a scope with a memory limit: systemd removes its group, and the counters in it, as soon
+// as the last process ends, perhaps before we can look. What can't be watched is looked at in the end, as elsewhere.
+func (n *creation) watchOOM() {
+	if n.c.saved.Unit == "" || !n.c.saved.MemoryLimited {
+		return
+	}
+	limit, err := n.group.MemoryLimit()
+	if err != nil || limit < 0 {
+		return
+	}
+	watch, err := n.group.Watch()
+	if err != nil {
+		return
+	}
+	n.oom = make(chan string, 1)
+	go func() {
+		defer watch.Close()
+		const forEver = 100 * 365 * 24 * time.Hour
+		verdict := ""
+		if event, err := watch.Next(time.Now().Add(forEver)); err == nil && event == cgroup.OOMEvent {
+			verdict = limitVerdict(limit)
+		}
+		n.oom <- verdict
+	}()
+}
+
+func limitVerdict(limit int64) string {
+	return fmt.Sprintf("the kernel's OOM killer ended it: linux.resources.memory.limit is %d bytes", limit)
+}
 
 // oomVerdict says that the kernel has killed processes of the container for want of memory, or nothing.
 func (c *Container) oomVerdict(group *cgroup.Group) string {
@@ -25,7 +59,7 @@ func (c *Container) oomVerdict(group *cgroup.Group) string {
 	if err != nil || limit < 0 {
 		return "the kernel's OOM killer ended it: a control group above, or the machine, has no memory left"
 	}
-	return fmt.Sprintf("the kernel's OOM killer ended it: linux.resources.memory.limit is %d bytes", limit)
+	return limitVerdict(limit)
 }
 
 // explainMemory adds the limit to an error that is for want of memory.
@@ -49,7 +83,14 @@ func (n *creation) warnOfOOM(exit int) {
 	if exit != exitOfKilled {
 		return
 	}
-	if verdict := n.c.oomVerdict(n.group); verdict != "" {
+	verdict := n.c.oomVerdict(n.group)
+	if verdict == "" && n.oom != nil {
+		select {
+		case verdict = <-n.oom:
+		case <-time.After(oomPatience): // who is left in the group keeps it, and its counters
+		}
+	}
+	if verdict != "" {
 		n.c.runtime.Log.Warnf("the container's process was killed: %s", verdict)
 	}
 }

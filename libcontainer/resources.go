@@ -165,10 +165,10 @@ func toWrite(change, merged *specs.LinuxResources, systemd bool) *specs.LinuxRes
 		busy.Shares = newer(merged.CPU.Shares, c.Shares, 0)
 		w.CPU = &busy
 	}
-	if c := w.CPU; systemd && c != nil && c.Quota != nil {
-		// For a group without a quota systemd writes the standard period.
+	if c := w.CPU; systemd && c != nil && (c.Quota != nil || c.Period != nil) {
+		// For a group without a quota systemd writes the standard period, and it rounds a quota for a new period.
 		timed := *c
-		timed.Period = newer(merged.CPU.Period, c.Period, 0)
+		timed.Quota, timed.Period = newer(merged.CPU.Quota, c.Quota, 0), newer(merged.CPU.Period, c.Period, 0)
 		w.CPU = &timed
 	}
 	return &w

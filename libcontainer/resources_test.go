@@ -82,6 +82,7 @@ func TestWhatUpdateWritesBesideWhatIsGiven(t *testing.T) {
 		{"nothing else", `{"cpu":{"shares":10,"quota":5},"pids":{"limit":5}}`, `{"cpu":{"period":6}}`, `{"cpu":{"period":6}}`},
 		{"not the period", `{"cpu":{"quota":5,"period":6}}`, `{"cpu":{"quota":7}}`, `{"cpu":{"quota":7}}`},
 		{"with systemd the period", `{"cpu":{"quota":5,"period":6}}`, `{"cpu":{"quota":7}}`, `{"cpu":{"quota":7,"period":6}}`},
+		{"with systemd the quota", `{"cpu":{"quota":5,"period":6}}`, `{"cpu":{"period":7}}`, `{"cpu":{"quota":5,"period":7}}`},
 		{"with systemd nothing else", `{"cpu":{"quota":5,"period":6}}`, `{"cpu":{"shares":7}}`, `{"cpu":{"shares":7}}`},
 	} {
 		change := decodeResources(t, c.change)

@@ -49,6 +49,9 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 		return 0, n.fail(err)
 	}
 	defer notify.close()
+	if !o.Detach {
+		n.watchOOM()
+	}
 	if err := n.c.startWithHooks(n.spec, n.release); err != nil {
 		return 0, n.fail(err)
 	}

@@ -72,7 +72,11 @@ func (g *Group) restore(before []formerValue) error {
 		for _, f := range before {
 			all = append(all, f.settings("")...)
 		}
-		if _, err := g.keeper.set(g, nil, all); err != nil {
+		list, err := g.keeper.set(g, nil, all)
+		if err == nil {
+			err = settle(list[:len(list)-len(all)])
+		}
+		if err != nil {
 			failed = append(failed, err.Error())
 		}
 	}

@@ -150,7 +150,29 @@ func (u *unit) set(g *Group, r *specs.LinuxResources, list []setting) ([]setting
 	if u.held { // it has been told at the start
 		return u.later(list), nil
 	}
-	return list, u.tell(g, list)
+	kept := u.exact(g, list)
+	return append(kept, list...), u.tell(g, list)
+}
+
+// exact returns the writes that put back what systemd rounds and, with each change of the unit, writes again: quota and
+// period of processor time, unless list has new ones.
+func (u *unit) exact(g *Group, list []setting) []setting {
+	m, ok := g.controller("cpu")
+	if !ok {
+		if m, ok = g.unified(); !ok {
+			return nil
+		}
+	}
+	row := slices.IndexFunc(cpuLimits[:], func(l limit) bool { return l.member == "cpu.quota" })
+	var kept []setting
+	for _, file := range []string{"cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.max"} {
+		content, err := readControl(m.dir, file)
+		if err != nil || slices.ContainsFunc(list, func(s setting) bool { return s.file == file }) {
+			continue
+		}
+		kept = append(kept, setting{write: write{file: file, value: content}, limit: &cpuLimits[row], dir: m.dir})
+	}
+	return kept
 }
 
 func (u *unit) tell(g *Group, list []setting) error {

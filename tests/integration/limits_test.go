@@ -28,13 +28,9 @@ type control struct{ controller, v1, v2, want1, want2 string }
 // check compares the file of a container's group with what is wanted. It skips what this machine has not.
 func (c control) check(t *testing.T, b *harness.Bundle) {
 	t.Helper()
-	group := b.ID
-	if b.Systemd {
-		group = "system.slice/" + b.CgroupName()
-	}
-	file, want := filepath.Join("/sys/fs/cgroup", c.controller, group, c.v1), c.want1
+	file, want := filepath.Join("/sys/fs/cgroup", c.controller, limitedGroup(b), c.v1), c.want1
 	if !harness.HasCgroup1() {
-		file, want = filepath.Join("/sys/fs/cgroup", group, c.v2), c.want2
+		file, want = filepath.Join("/sys/fs/cgroup", limitedGroup(b), c.v2), c.want2
 	}
 	if want == "" {
 		return
@@ -42,6 +38,14 @@ func (c control) check(t *testing.T, b *harness.Bundle) {
 	if got := strings.TrimSpace(harness.ReadFile(t, file)); got != want {
 		t.Errorf("%s is %q, want %q", file, got, want)
 	}
+}
+
+// limitedGroup is the path of the group of a bundle that limited has made.
+func limitedGroup(b *harness.Bundle) string {
+	if b.Systemd {
+		return "system.slice/" + b.CgroupName()
+	}
+	return b.ID
 }
 
 // limited makes a bundle with resources, whose group has the container's id, or is its scope, in each hierarchy.

@@ -142,7 +142,7 @@ func TestUnifiedLimitsAreWrittenAsTheyAre(t *testing.T) {
 		root += "/unified"
 	}
 	for file, want := range map[string]string{"cgroup.max.descendants": "17", "cgroup.max.depth": "4"} {
-		if got := strings.TrimSpace(harness.ReadFile(t, filepath.Join(root, b.ID, file))); got != want {
+		if got := strings.TrimSpace(harness.ReadFile(t, filepath.Join(root, limitedGroup(b), file))); got != want {
 			t.Errorf("%s is %q, want %q", file, got, want)
 		}
 	}

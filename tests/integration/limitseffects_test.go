@@ -95,9 +95,9 @@ func TestStartTellsThatMemoryWasLacking(t *testing.T) {
 // controlFile returns the path of a control file of a container made by limited.
 func controlFile(b *harness.Bundle, controller, v1, v2 string) string {
 	if harness.HasCgroup1() {
-		return filepath.Join("/sys/fs/cgroup", controller, b.ID, v1)
+		return filepath.Join("/sys/fs/cgroup", controller, limitedGroup(b), v1)
 	}
-	return filepath.Join("/sys/fs/cgroup", b.ID, v2)
+	return filepath.Join("/sys/fs/cgroup", limitedGroup(b), v2)
 }
 
 func TestThePidsLimitStopsAForkBomb(t *testing.T) {
@@ -217,7 +217,7 @@ func TestWeightsOfBlockDevices(t *testing.T) {
 func hugeFile(t *testing.T, b *harness.Bundle, v1, v2 string) string {
 	t.Helper()
 	for _, path := range []string{
-		filepath.Join("/sys/fs/cgroup/hugetlb", b.ID, v1), filepath.Join("/sys/fs/cgroup", b.ID, v2), filepath.Join("/sys/fs/cgroup/unified", b.ID, v2),
+		filepath.Join("/sys/fs/cgroup/hugetlb", limitedGroup(b), v1), filepath.Join("/sys/fs/cgroup", limitedGroup(b), v2), filepath.Join("/sys/fs/cgroup/unified", limitedGroup(b), v2),
 	} {
 		if exists(path) {
 			return path

@@ -58,9 +58,15 @@ func values(t *testing.T, b *harness.Bundle) map[string]string {
 			"cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.cfs_burst_us", "cpu.idle", "cpu.rt_period_us", "cpu.rt_runtime_us",
 			"cpu.weight", "cpu.max", "cpu.max.burst", "cpuset.cpus", "cpuset.mems", "pids.max", "devices.list",
 		} {
-			if data, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
-				all[filepath.Join(dir, name)] = strings.TrimSpace(string(data))
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				continue
 			}
+			lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+			if name == "devices.list" { // which has no order: systemd writes it anew
+				slices.Sort(lines)
+			}
+			all[filepath.Join(dir, name)] = strings.Join(lines, "\n")
 		}
 	}
 	return all

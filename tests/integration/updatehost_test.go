@@ -52,6 +52,7 @@ func TestUpdateBelowALimitedGroup(t *testing.T) {
 
 func TestUpdateOfRealtime(t *testing.T) {
 	t.Parallel()
+	harness.NeedCgroupfs(t, "the scope lies in a slice without real-time runtime")
 	needControllers(t, "cpu")
 	if !exists("/sys/fs/cgroup/cpu/cpu.rt_period_us") {
 		t.Skip("needs cgroup v1 with real-time groups (CONFIG_RT_GROUP_SCHED)")
