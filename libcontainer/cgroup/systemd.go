@@ -151,7 +151,14 @@ func (u *unit) set(g *Group, r *specs.LinuxResources, list []setting) ([]setting
 		return u.later(list), nil
 	}
 	kept := u.exact(g, list)
-	return append(kept, list...), u.tell(g, list)
+	if err := u.tell(g, list); err != nil {
+		return nil, err
+	}
+	kept = slices.DeleteFunc(kept, func(s setting) bool {
+		now, err := readControl(s.dir, s.file)
+		return err != nil || now == s.value
+	})
+	return append(kept, list...), nil
 }
 
 // exact returns the writes that put back what systemd rounds and, with each change of the unit, writes again: quota and
