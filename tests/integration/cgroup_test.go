@@ -80,7 +80,7 @@ func TestTheDefaultCgroupPathEndsInTheID(t *testing.T) {
 	inEachView(t, []string{"sleep", "1000"}, func(t *testing.T, b *harness.Bundle) {
 		b.Run(t, "-d").WantExit(t, 0)
 		for _, path := range groupsOf(t, b, b.State(t).Pid) {
-			if filepath.Base(path) != b.ID {
+			if filepath.Base(path) != b.CgroupName() {
 				t.Errorf("init is in %s", path)
 			}
 		}
