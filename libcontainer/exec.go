@@ -201,7 +201,7 @@ func (e *execution) start() error {
 		return err
 	}
 	defer opened.close()
-	if err := unix.PidfdSendSignal(e.init, 0, nil, 0); err != nil {
+	if ended, err := sys.WaitProcess(e.init, 0); ended || err != nil { // no signal: a security module may forbid those
 		return errExecStopped // what was opened by its number may be of another process
 	}
 	if err := e.spawn(opened, group); err != nil {
