@@ -58,7 +58,9 @@ GO_LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # another machine can't be asked; a test of package seccomp asks it.
 COMPILER := libcontainer/seccomp/rt-seccomp-$(GOARCH)
 COMPILER_SOURCES := $(filter-out %_test.go,$(wildcard libcontainer/seccomp/compiler/*.go libcontainer/seccomp/wire/*.go))
-COMPILER_LDFLAGS := -s -w -linkmode external -extldflags '-static -Wl,--build-id=none'
+# -L stands here besides: in pkg-config's flags it gets into the compiler's cache, with the path of the tree that was first.
+COMPILER_LDFLAGS := -s -w -linkmode external \
+	-extldflags '-static -Wl,--build-id=none $(if $(SYSROOT),-L$(SYSROOT)/usr/lib/$(TRIPLET))'
 COMPILER_MAX_BYTES := 4194304
 
 # What is embedded, and so has to be there before any Go package is built or tested.
