@@ -4,6 +4,7 @@
 # Sourced by podman and podman-rootless: how podman is called, with everything it keeps below PODMAN_DIR ($WORK), by AS_USER
 # (a number; root if it is empty).
 
+export CHECK_SECONDS=120 # some checks call podman a dozen times
 export PODMAN_DIR=${PODMAN_DIR:-$WORK} AS_USER=${AS_USER:-}
 export CONTAINERS_CONF=$WORK/containers.conf IMAGE=localhost/rt-test:1
 # The limits: podman's own are above what a process without CAP_SYS_RESOURCE may set. The image of pods: the one that

@@ -159,6 +159,11 @@ func (r *result) do(name string, s *stand, c caller, work func(*part) error) err
 	}
 	r.Parts = append(r.Parts, p)
 	fmt.Printf("%-10s %-5s %-45s %7.1f s  %s\n", r.Caller, r.Runtime, name, p.Seconds, verdict(p.Left))
+	for _, name := range []string{shims, shimDescriptors, shimThreads, shimMemory} {
+		if p.While[name] > 0 {
+			fmt.Printf("%17smeanwhile %s: %d\n", "", name, p.While[name])
+		}
+	}
 	return nil
 }
 
