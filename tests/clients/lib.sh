@@ -11,6 +11,7 @@ set -u
 : "${CLIENT:?}" "${RUNTIME:?}" "${WORK:?}" "${RESULTS:?}" "${QUICK=}"
 export LC_ALL=C.UTF-8
 mkdir -p "$WORK/log"
+mkfifo "$WORK/quiet"
 
 # One line for people, one for the runner. A reason is a line of at most 300 characters.
 result() { # ok|FAIL|SKIP NAME [REASON]
@@ -22,7 +23,7 @@ result() { # ok|FAIL|SKIP NAME [REASON]
 
 skip() { result SKIP "$1" "$2"; } # NAME REASON
 
-# bounded runs a program, or a function of the script, for at most CHECK_SECONDS (60).
+# bounded runs a program, or a function of the script, for at most CHECK_SECONDS (300, which only a busy machine needs).
 bounded() {
 	local functions
 	if [ "$(type -t "$1")" = function ]; then
@@ -30,7 +31,7 @@ bounded() {
 		export -f "${functions[@]}"
 		set -- bash -uc '"$@"' "$CLIENT" "$@"
 	fi
-	timeout -k 5 "${CHECK_SECONDS:-60}" "$@"
+	timeout -k 5 "${CHECK_SECONDS:-300}" "$@"
 }
 
 # check runs a command without input. Its exit status has to be STATUS ("!0": any but 0, "*": any), and stdout and stderr
@@ -68,8 +69,9 @@ feed() { # TEXT COMMAND...
 	printf '%s' "$text" | "$@"
 }
 
-# on_tty runs a command on a terminal of its own.
-on_tty() { script -qec "$(printf '%q ' "$@")" /dev/null; }
+# on_tty runs a command on a terminal of its own, where nobody types: script(1) now and then hangs when its input ends, so
+# it has a FIFO that is open for writing, too.
+on_tty() { script -qec "$(printf '%q ' "$@")" /dev/null 0<>"$WORK/quiet"; }
 
 # literal escapes a text for check's REGEX.
 literal() { sed 's/[].*+?(){}|^$\\[]/\\&/g'; }

@@ -8,7 +8,7 @@ check 'run -t: /dev/console' 0 'crw--w----.* 5 .*136, +0 .*/dev/console' on_tty 
 check 'run -it: exit status' 9 '' on_tty docker run --rm -it bb sh -c 'exit 9'
 check 'run -it: read-only root' 0 '/dev/pts/0' on_tty docker run --rm -it --read-only bb tty
 check 'run -it: user' 0 $'/dev/pts/0\r\nx\r' on_tty docker run --rm -it -u app bb sh -c 'tty; echo x >/dev/tty'
-sized() { script -qec "stty rows 33 cols 99; docker run --rm -it bb sh -c 'sleep 1; stty size'" /dev/null; }
+sized() { script -qec "stty rows 33 cols 99; docker run --rm -it bb sh -c 'sleep 1; stty size'" /dev/null 0<>"$WORK/quiet"; }
 check 'run -it: size' 0 '33 99' sized
 controlling() { on_tty docker run --rm -it bb sh -c 'ps -o pid,tty | head -n 2; cat /proc/self/stat | cut -d" " -f7'; }
 check 'run -it: controlling terminal' 0 '34816' controlling
