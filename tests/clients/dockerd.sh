@@ -9,6 +9,9 @@ export DOCKER_CLI_HINTS=false DOCKER_BUILDKIT=0
 mkdir -p "$WORK/link" "$DOCKER_CONFIG"
 ln -s "$RUNTIME" "$WORK/link/runc"
 
+# dockerd mounts its data root upon itself for user namespaces, and leaves that.
+# shellcheck disable=SC2034 # lib.sh looks at it
+caller_mounts="/run/docker/netns/default|$WORK/docker"
 # shellcheck disable=SC2034 # the scripts look at it
 v2=''
 # shellcheck disable=SC2034

@@ -69,8 +69,8 @@ feed() { # TEXT COMMAND...
 	printf '%s' "$text" | "$@"
 }
 
-# on_tty runs a command on a terminal of its own, where nobody types: script(1) now and then hangs when its input ends, so
-# it has a FIFO that is open for writing, too.
+# on_tty runs a command on a terminal of its own, where nobody types. The input does not end, as the FIFO is open for
+# writing, too: with /dev/null, script(1) or the client hangs once in sixty times, with any runtime.
 on_tty() { script -qec "$(printf '%q ' "$@")" /dev/null 0<>"$WORK/quiet"; }
 
 # literal escapes a text for check's REGEX.
