@@ -34,8 +34,9 @@ type State struct {
 
 // State returns the present state.
 func (c *Container) State() State {
+	status := c.Status() // it may read the rest again
 	s := State{
-		Version: c.saved.OCIVersion, ID: c.saved.ID, Pid: c.saved.InitPID, Status: c.Status(),
+		Version: c.saved.OCIVersion, ID: c.saved.ID, Pid: c.saved.InitPID, Status: status,
 		Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs, Created: c.saved.Created, Annotations: c.saved.Annotations,
 		Owner: ownerName(c.saved.Owner),
 	}
@@ -61,7 +62,9 @@ func (c *Container) Status() specs.ContainerState {
 		if c.lock != nil || c.busy() {
 			return specs.StateCreating
 		}
-		return specs.StateStopped
+		if !c.madeMeanwhile() {
+			return specs.StateStopped
+		}
 	}
 	if !c.initAlive() {
 		return specs.StateStopped
@@ -74,6 +77,17 @@ func (c *Container) Status() specs.ContainerState {
 		return specs.StateCreated
 	}
 	return specs.StateRunning
+}
+
+// madeMeanwhile reads the state again, which nobody is writing any more: who was making the container may have finished
+// between our reading and our look at the lock.
+func (c *Container) madeMeanwhile() bool {
+	before := c.saved
+	if c.load() != nil {
+		c.saved = before
+		return false
+	}
+	return c.saved.InitPID != 0
 }
 
 // waitsForStart says that the stage holds exec.fifo open. The file alone says less: a `start` that was killed may have

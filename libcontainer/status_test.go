@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,6 +29,45 @@ func ended(t *testing.T) (pid, pidfd int) {
 		t.Fatal(err)
 	}
 	return cmd.Process.Pid, pidfd
+}
+
+// `state` reads the file and then looks at the lock. A create that ends in between has made a container that is not
+// stopped.
+func TestAContainerThatIsMadeWhileItsStatusIsAskedIsNotStopped(t *testing.T) {
+	t.Parallel()
+	runtime := &Runtime{Root: t.TempDir()}
+	c := &Container{runtime: runtime, saved: savedState{ID: "made"}}
+	if err := os.Mkdir(c.dir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.save(); err != nil {
+		t.Fatal(err)
+	}
+	asked, err := runtime.Load("made")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := asked.Status(); got != specs.StateStopped {
+		t.Errorf("before it is made, with nobody at it: %s", got)
+	}
+	_, start, err := processStat(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.saved.InitPID, c.saved.InitStart, c.saved.BootID = os.Getpid(), start, bootID()
+	if err := c.save(); err != nil {
+		t.Fatal(err)
+	}
+	if got := asked.State(); got.Status != specs.StateRunning || got.Pid != os.Getpid() {
+		t.Errorf("status %s, pid %d", got.Status, got.Pid)
+	}
+	if err := os.RemoveAll(c.dir()); err != nil {
+		t.Fatal(err)
+	}
+	gone := &Container{runtime: runtime, saved: savedState{ID: "made", Bundle: "/b"}}
+	if got := gone.State(); got.Status != specs.StateStopped || got.Bundle != "/b" {
+		t.Errorf("deleted meanwhile: %+v", got)
+	}
 }
 
 // A control group that is gone since the container has ended is no fault of the group.
