@@ -134,13 +134,13 @@ func listenNotify(dir int) (int, error) {
 		return -1, fmt.Errorf("socket: %w", err)
 	}
 	_ = unix.Unlinkat(dir, notifySocket, 0) // of a start that was killed
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+	// It is made with its mode: what has the name later may be something else, in a directory that a container sees.
+	umask := unix.Umask(0o111)
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	unix.Umask(umask)
+	if err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("bind %s: %w", notifySocket, err)
-	}
-	if err := unix.Chmod(path, 0o666); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("chmod %s: %w", notifySocket, err)
 	}
 	return fd, nil
 }

@@ -19,25 +19,27 @@ import (
 )
 
 // findError is the error of a program that is not there, or is no program. Callers look for the texts.
-func findError(candidates []string, errno unix.Errno) error {
-	if len(candidates) > 1 || !strings.Contains(candidates[0], "/") {
-		name := path.Base(candidates[0])
+func findError(find plan.FindProgram, errno unix.Errno) error {
+	if name := find.Searched; name != "" {
 		switch errno {
+		case unix.EXDEV:
+			return fmt.Errorf("exec: %q: %w (a directory in PATH is relative; name the program by its path, or give PATH absolute directories)", name, errRelativeProgram)
 		case unix.ENOENT, unix.ENOTDIR:
-			return fmt.Errorf("exec: %q: %w (searched %s)", name, ErrNoProgram, searched(candidates))
+			return fmt.Errorf("exec: %q: %w (searched %s)", name, ErrNoProgram, searched(find.Candidates))
 		case unix.ELOOP:
-			return fmt.Errorf("exec: %q: %w (%w; searched %s)", name, ErrNoProgram, errno, searched(candidates))
+			return fmt.Errorf("exec: %q: %w (%w; searched %s)", name, ErrNoProgram, errno, searched(find.Candidates))
 		}
-		return fmt.Errorf("exec: %q: %w (searched %s)", name, errno, searched(candidates))
+		return fmt.Errorf("exec: %q: %w (searched %s)", name, errno, searched(find.Candidates))
 	}
+	program := find.Candidates[0]
 	switch errno {
 	case unix.EACCES:
-		return fmt.Errorf("exec %s: %w (it has no execute permission)", candidates[0], errno)
+		return fmt.Errorf("exec %s: %w (it has no execute permission)", program, errno)
 	case unix.EISDIR:
 		// Both texts: older Dockers know only execve's EACCES as a program that can't be executed (status 126).
-		return fmt.Errorf("exec %s: %w (permission denied: only files can be executed)", candidates[0], errno)
+		return fmt.Errorf("exec %s: %w (permission denied: only files can be executed)", program, errno)
 	}
-	return fmt.Errorf("exec %s: %w (looked up in the container's root)", candidates[0], errno)
+	return fmt.Errorf("exec %s: %w (looked up in the container's root)", program, errno)
 }
 
 func searched(candidates []string) string {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/plan"
 )
 
 // elfHead is an ELF64 header for a machine; with an interpreter it has a program header that names it.
@@ -95,19 +97,26 @@ func TestELFLoaderStaysInsideTheHead(t *testing.T) {
 }
 
 func TestFindErrorNamesWhereItLooked(t *testing.T) {
+	both, one := []string{"/a/foo", "/b/foo"}, []string{"/a/foo"}
 	for _, c := range []struct {
-		candidates []string
-		errno      unix.Errno
-		want       string
+		find  plan.FindProgram
+		errno unix.Errno
+		want  string
 	}{
-		{[]string{"/a/foo", "/b/foo"}, unix.ENOENT, `exec: "foo": executable file not found in $PATH (searched /a:/b)`},
-		{[]string{"/a/foo", "/b/foo"}, unix.ELOOP, `exec: "foo": executable file not found in $PATH (too many levels of symbolic links; searched /a:/b)`},
-		{[]string{"/a/foo", "/b/foo"}, unix.EACCES, `exec: "foo": permission denied (searched /a:/b)`},
-		{[]string{"/bin/x"}, unix.ENOENT, "exec /bin/x: no such file or directory (looked up in the container's root)"},
-		{[]string{"/bin/x"}, unix.EACCES, "exec /bin/x: permission denied (it has no execute permission)"},
-		{[]string{"/bin"}, unix.EISDIR, "exec /bin: is a directory (permission denied: only files can be executed)"},
+		{plan.FindProgram{Candidates: both, Searched: "foo"}, unix.ENOENT, `exec: "foo": executable file not found in $PATH (searched /a:/b)`},
+		{plan.FindProgram{Candidates: one, Searched: "foo"}, unix.ENOENT, `exec: "foo": executable file not found in $PATH (searched /a)`},
+		{plan.FindProgram{Candidates: both, Searched: "foo"}, unix.ELOOP, `exec: "foo": executable file not found in $PATH (too many levels of symbolic links; searched /a:/b)`},
+		{plan.FindProgram{Candidates: both, Searched: "foo"}, unix.EACCES, `exec: "foo": permission denied (searched /a:/b)`},
+		{
+			plan.FindProgram{Candidates: both, Refused: 1, Searched: "foo"},
+			unix.EXDEV,
+			`exec: "foo": cannot run executable found relative to current directory (a directory in PATH is relative; name the program by its path, or give PATH absolute directories)`,
+		},
+		{plan.FindProgram{Candidates: []string{"/bin/x"}}, unix.ENOENT, "exec /bin/x: no such file or directory (looked up in the container's root)"},
+		{plan.FindProgram{Candidates: []string{"/bin/x"}}, unix.EACCES, "exec /bin/x: permission denied (it has no execute permission)"},
+		{plan.FindProgram{Candidates: []string{"/bin"}}, unix.EISDIR, "exec /bin: is a directory (permission denied: only files can be executed)"},
 	} {
-		if got := findError(c.candidates, c.errno); got.Error() != c.want {
+		if got := findError(c.find, c.errno); got.Error() != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}

@@ -58,6 +58,8 @@ var (
 	ErrNotRunning = errors.New("container not running")
 	ErrNotPaused  = errors.New("container not paused")
 	ErrNoProgram  = errors.New("executable file not found in $PATH")
+
+	errRelativeProgram = errors.New("cannot run executable found relative to current directory")
 )
 
 const maxIDBytes = 1024

@@ -54,7 +54,7 @@ func stepError(p *plan.Plan, m *nsenter.Message) error {
 	}
 	entry := &p.Steps[m.Step]
 	if find, ok := entry.Step.(plan.FindProgram); ok {
-		return findError(find.Candidates, unix.Errno(m.Error))
+		return findError(find, unix.Errno(m.Error))
 	}
 	err := callError(m)
 	if hint := stepHint(entry.Step, m); hint != "" {

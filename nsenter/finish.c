@@ -89,6 +89,8 @@ void step_find_program(const struct step_find_program *s)
 	for (uint32_t i = 0; i < s->candidates.count; i++) {
 		long r = check_program(text_at((text)entry[i]));
 
+		if (r == 0 && i < 64 && s->refused & (1ull << i))
+			fail(-EXDEV, "execve");
 		if (r == 0)
 			return;
 		if (r == -EISDIR)

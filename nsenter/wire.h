@@ -294,7 +294,8 @@ struct step_change_directory { struct step_head head; text path; __u32 flags; };
 struct step_home { struct step_head head; };
 
 /* Checks that one of the candidates (texts) is a program. */
-struct step_find_program { struct step_head head; struct list candidates; };
+/* Bit n of refused: the program may not be found at candidate n, which is relative to the working directory. */
+struct step_find_program { struct step_head head; struct list candidates; __u64 refused; };
 
 /* Waits for a byte in exec.fifo; from then on errors go to exec.result. */
 struct step_wait_start { struct step_head head; __s32 fifo_fd; __s32 result_fd; };

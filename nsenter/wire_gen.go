@@ -417,6 +417,7 @@ type (
 	StepFindProgram struct {
 		Head       StepHead
 		Candidates List
+		Refused    uint64
 	}
 	StepWaitStart struct {
 		Head      StepHead

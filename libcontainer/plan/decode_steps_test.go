@@ -167,7 +167,8 @@ func (d *decoder) finish(op uint32, raw []byte) Step {
 	case nsenter.OpHome:
 		return Home{}
 	case nsenter.OpFindProgram:
-		return FindProgram{d.texts(d.list(exactly[nsenter.StepFindProgram](raw).Candidates))}
+		s := exactly[nsenter.StepFindProgram](raw)
+		return FindProgram{Candidates: d.texts(d.list(s.Candidates)), Refused: s.Refused}
 	case nsenter.OpWaitStart:
 		s := exactly[nsenter.StepWaitStart](raw)
 		return WaitStart{d.slot(s.Fifo_fd), d.slot(s.Result_fd)}

@@ -50,7 +50,12 @@ func wantRoundTrip(t *testing.T, p *Plan) {
 		t.Errorf("header %+v for %d steps", header, len(p.Steps))
 	}
 	for i, got := range steps {
-		if want := p.Steps[i].Step; !sameStep(got, want) {
+		want := p.Steps[i].Step
+		if find, ok := want.(FindProgram); ok {
+			find.Searched = "" // the stage needs no words
+			want = find
+		}
+		if !sameStep(got, want) {
 			t.Errorf("step %d is decoded as %T%+v, want %T%+v", i, got, got, want, want)
 		}
 	}
@@ -172,7 +177,7 @@ func FuzzEncode(f *testing.F) {
 			MakeNode{word, small, small, small, small, small, small},
 			Symlink{word, words[0], small},
 			Groups{[]uint32{small, 0, uint32(big)}},
-			FindProgram{words},
+			FindProgram{Candidates: words, Refused: 5},
 			WaitStart{slot, slot + 1},
 			Execute{words, words, words, small&1 == 1},
 		} {

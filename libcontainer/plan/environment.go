@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"path"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -48,22 +49,29 @@ func Environment(env []string) []string {
 	return kept[next:]
 }
 
-// Candidates are the paths that may be the program, in the order of execvp(3): PATH is that of the process.
+// Candidates are the paths that may be the program, in the order of execvp(3): PATH is that of the process. Relative
+// directories of it don't count.
 func Candidates(p *specs.Process) []string {
-	program := p.Args[0]
-	if strings.Contains(program, "/") {
-		return []string{program}
+	if !isSearched(p) {
+		return p.Args[:1:1]
 	}
+	var paths []string
+	for _, dir := range searchPath(p) {
+		if path.IsAbs(dir) {
+			paths = append(paths, dir+"/"+p.Args[0])
+		}
+	}
+	return paths
+}
+
+// isSearched says that the program is a name to look for in PATH.
+func isSearched(p *specs.Process) bool { return !strings.Contains(p.Args[0], "/") }
+
+// searchPath returns the directories of PATH.
+func searchPath(p *specs.Process) []string {
 	search, ok := variable(p.Env, "PATH")
 	if !ok {
 		search = defaultPath
 	}
-	var paths []string
-	for _, dir := range strings.Split(search, ":") {
-		if dir == "" {
-			dir = "."
-		}
-		paths = append(paths, dir+"/"+program)
-	}
-	return paths
+	return strings.Split(search, ":")
 }

@@ -51,11 +51,11 @@ func TestCandidates(t *testing.T) {
 	for _, c := range []struct{ program, env, want string }{
 		{"sh", "PATH=/sbin:/bin", "/sbin/sh /bin/sh"},
 		{"sh", "", "/bin/sh /usr/bin/sh"},
-		{"sh", "PATH=", "./sh"},
-		{"sh", "PATH=/bin::/sbin:", "/bin/sh ./sh /sbin/sh ./sh"},
+		{"sh", "PATH=", ""},
+		{"sh", "PATH=/bin::/sbin:", "/bin/sh /sbin/sh"},
 		{"sh", "PATH=/first PATH=/last", "/last/sh"},
-		{"sh", "PATH", "./sh"},
-		{"sh", "PATH=bin:../x", "bin/sh ../x/sh"},
+		{"sh", "PATH", ""},
+		{"sh", "PATH=bin:../x:/x", "/x/sh"},
 		{"sh", "PATH=/bin/", "/bin//sh"},
 		{"./sh", "PATH=/bin", "./sh"},
 		{"/bin/sh", "PATH=/bin", "/bin/sh"},
@@ -65,6 +65,29 @@ func TestCandidates(t *testing.T) {
 		p := &specs.Process{Args: []string{c.program}, Env: strings.Fields(c.env)}
 		if got := strings.Join(Candidates(p), " "); got != c.want {
 			t.Errorf("Candidates of %q with %q = %q, want %q", c.program, c.env, got, c.want)
+		}
+	}
+}
+
+func TestFindProgramRefusesRelativeDirectories(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		path, want string
+		refused    uint64
+	}{
+		{"/sbin:/bin", "/sbin/sh /bin/sh", 0},
+		{":/bin", "/work/sh /bin/sh", 1},
+		{"/bin:.:..:x", "/bin/sh /work/sh /sh /work/x/sh", 14},
+		{strings.Repeat("/a:", 64) + "x", strings.TrimSpace(strings.Repeat("/a/sh ", 64)), 0},
+		{strings.Repeat("/a:", 63) + "x", strings.Repeat("/a/sh ", 63) + "/work/x/sh", 1 << 63},
+	} {
+		b := &builder{plan: &Plan{}, spec: &specs.Spec{Process: &specs.Process{Args: []string{"sh"}, Env: []string{"PATH=" + c.path}, Cwd: "/work"}}}
+		if err := findProgram(b); err != nil {
+			t.Fatal(err)
+		}
+		find := b.plan.Steps[0].Step.(FindProgram)
+		if got := strings.Join(find.Candidates, " "); got != c.want || find.Refused != c.refused || find.Searched != "sh" {
+			t.Errorf("%q: %+v", c.path, find)
 		}
 	}
 }

@@ -57,17 +57,35 @@ func home(b *builder) error {
 	return nil
 }
 
+// findProgram makes a missing program an error of create. A program in a relative directory of PATH is refused where it
+// would be the one that is found: the working directory may be anybody's.
 func findProgram(b *builder) error {
-	if p := b.spec.Process; p != nil {
-		b.member = "process.args[0]"
-		paths := Candidates(p)
-		for i, candidate := range paths {
-			if !path.IsAbs(candidate) {
-				paths[i] = path.Join(p.Cwd, candidate) // the working directory is not entered yet
-			}
-		}
-		b.add(FindProgram{Candidates: paths})
+	p := b.spec.Process
+	if p == nil {
+		return nil
 	}
+	b.member = "process.args[0]"
+	if !isSearched(p) {
+		program := p.Args[0]
+		if !path.IsAbs(program) {
+			program = path.Join(p.Cwd, program) // the working directory is not entered yet
+		}
+		b.add(FindProgram{Candidates: []string{program}})
+		return nil
+	}
+	step := FindProgram{Searched: p.Args[0]}
+	for _, dir := range searchPath(p) {
+		candidate := dir + "/" + p.Args[0]
+		if !path.IsAbs(dir) {
+			candidate = path.Join(p.Cwd, dir, p.Args[0])
+			if len(step.Candidates) >= 64 {
+				continue // no bit is left; it is not executed in any case
+			}
+			step.Refused |= 1 << len(step.Candidates)
+		}
+		step.Candidates = append(step.Candidates, candidate)
+	}
+	b.add(step)
 	return nil
 }
 
@@ -159,6 +177,9 @@ func boundingSet(b *builder) error {
 	s := b.capabilitySets()
 	if beyond := s.effective &^ s.permitted; beyond != 0 {
 		return fmt.Errorf("process.capabilities.effective: %s must be in permitted too (capabilities(7))", capabilityNames(beyond))
+	}
+	if beyond := s.inheritable &^ s.bounding; beyond != 0 {
+		return fmt.Errorf("process.capabilities.inheritable: %s must be in bounding too (capabilities(7))", capabilityNames(beyond))
 	}
 	b.member = "process.capabilities.bounding"
 	b.add(Bounding{Keep: s.bounding})

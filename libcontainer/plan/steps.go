@@ -142,9 +142,13 @@ type (
 		Flags uint32
 	}
 	Home        struct{}
-	FindProgram struct{ Candidates []string }
-	WaitStart   struct{ Fifo, Result Slot }
-	Execute     struct {
+	FindProgram struct {
+		Candidates []string
+		Refused    uint64 // bit n: the program may not be candidate n
+		Searched   string // the name that PATH was searched for, "" if a path was given; for messages
+	}
+	WaitStart struct{ Fifo, Result Slot }
+	Execute   struct {
 		Candidates, Arguments, Environment []string
 		HomeFromPasswd                     bool
 	}

@@ -97,7 +97,7 @@ func (s ChangeDirectory) encode(e *encoder) {
 func (Home) encode(e *encoder) { put(e, nsenter.OpHome, &nsenter.StepHome{}) }
 
 func (s FindProgram) encode(e *encoder) {
-	put(e, nsenter.OpFindProgram, &nsenter.StepFindProgram{Candidates: e.list(e.texts(s.Candidates))})
+	put(e, nsenter.OpFindProgram, &nsenter.StepFindProgram{Candidates: e.list(e.texts(s.Candidates)), Refused: s.Refused})
 }
 
 func (s WaitStart) encode(e *encoder) {

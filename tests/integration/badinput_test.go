@@ -113,6 +113,15 @@ func TestABadProgramIsRefused(t *testing.T) {
 		{"no args", args(), []string{"process.args"}},
 		{"empty name", args(""), []string{"process.args"}},
 		{"not in PATH", args("nosuch"), []string{`exec: "nosuch": executable file not found in $PATH`, "/bin"}},
+		{"not in a PATH of one directory", edit(func(s *specs.Spec) {
+			s.Process.Args, s.Process.Env = []string{"nosuch"}, []string{"PATH=/tmp"}
+		}), []string{`exec: "nosuch": executable file not found in $PATH (searched /tmp)`}},
+		{"in a relative directory of PATH", edit(func(s *specs.Spec) {
+			s.Process.Args, s.Process.Env, s.Process.Cwd = []string{"true"}, []string{"PATH=/tmp:../bin"}, "/tmp"
+		}), []string{`exec: "true": cannot run executable found relative to current directory`}},
+		{"in the working directory", edit(func(s *specs.Spec) {
+			s.Process.Args, s.Process.Env, s.Process.Cwd = []string{"true"}, []string{"PATH="}, "/bin"
+		}), []string{`exec: "true": cannot run executable found relative to current directory`}},
 		{"no such path", args("/opt/nosuch"), []string{"exec /opt/nosuch: no such file or directory"}},
 		{"a directory", args("/etc"), []string{"exec /etc: is a directory"}},
 		{"not executable", args("/etc/passwd"), []string{"exec /etc/passwd: permission denied"}},

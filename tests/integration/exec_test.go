@@ -280,6 +280,8 @@ func TestExecErrors(t *testing.T) {
 	}{
 		{nil, nil, []string{"exec args cannot be empty"}},
 		{nil, []string{"nosuch"}, []string{`exec: "nosuch": executable file not found in $PATH`}},
+		{[]string{"-e", "PATH=/tmp"}, []string{"nosuch"}, []string{`exec: "nosuch": executable file not found in $PATH (searched /tmp)`}},
+		{[]string{"-e", "PATH=:/bin", "--cwd", "/bin"}, []string{"true"}, []string{`exec: "true": cannot run executable found relative to current directory`}},
 		{nil, []string{"/nosuch"}, []string{"exec /nosuch: no such file or directory"}},
 		{nil, []string{"/bin/plain"}, []string{"exec /bin/plain: permission denied"}},
 		{nil, []string{"/bin"}, []string{"exec /bin: is a directory"}},
