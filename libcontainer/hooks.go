@@ -128,6 +128,7 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 		return hook.Process{}, err
 	}
 	s.agent = r.c.seccompAgent(r.spec, specs.StateCreated)
+	s.process = r.spec.Process
 	if err := s.awaitExecute(p); err != nil {
 		s.kill()
 		return hook.Process{}, err
@@ -152,10 +153,15 @@ func (s *stage) awaitExecute(p *plan.Plan) error {
 			}
 			continue
 		}
-		if m.Type != nsenter.MessageForked { // no other one may be due here
-			return fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
+		switch {
+		case m.Type == nsenter.MessageForked:
+			err = s.follow(int(m.Value))
+		case m.Type == nsenter.MessageLimits && s.process != nil:
+			err = applyLimits(s.pid, s.process)
+		default: // no other one may be due here
+			err = fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
 		}
-		if err := s.follow(int(m.Value)); err != nil {
+		if err != nil {
 			return err
 		}
 		if err := s.answer(""); err != nil {

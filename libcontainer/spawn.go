@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/cgroup"
@@ -19,11 +20,12 @@ import (
 
 // stage is the running stage, as the host side sees it: our child, and one socket to it.
 type stage struct {
-	pid    int
-	pidFD  int
-	socket int
-	agent  *seccompAgent // of the filter that it will load; nil without SCMP_ACT_NOTIFY
-	look   func() error  // is called while the stage is waited for; its error ends that; may be nil
+	pid     int
+	pidFD   int
+	socket  int
+	agent   *seccompAgent  // of the filter that it will load; nil without SCMP_ACT_NOTIFY
+	process *specs.Process // that a hook has the limits of, else nil
+	look    func() error   // is called while the stage is waited for; its error ends that; may be nil
 }
 
 // stageStart is how a stage is started.

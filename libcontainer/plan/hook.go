@@ -7,6 +7,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/nsenter"
 )
 
 // HookPlace says where and as whom a hook runs in the container's namespaces.
@@ -35,7 +37,7 @@ var namespaceFiles = [...]struct {
 
 // hookOrder is the life of a hook after it has joined its namespaces as the process of the container does.
 var hookOrder = []concern{
-	session, personality, boundingSet, groups, closeDescriptors, umask, label, privilegedSeccomp, user,
+	session, personality, boundingSet, groups, closeDescriptors, umask, label, hookLimits, privilegedSeccomp, user,
 	capabilities,
 	noNewPrivileges, seccomp,
 }
@@ -65,6 +67,16 @@ func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*P
 	b.member = "hook " + strconv.Quote(hook.Path)
 	b.add(Execute{Candidates: []string{hook.Path}, Arguments: hook.Args, Environment: hook.Env})
 	return b.plan, nil
+}
+
+// hookLimits asks for the resource limits of the container's process, while the ids are still those that the host's side may
+// set limits for (prlimit(2)).
+func hookLimits(b *builder) error {
+	if p := b.spec.Process; p != nil && len(p.Rlimits) > 0 {
+		b.member = "process.rlimits"
+		b.add(Sync{Message: nsenter.MessageLimits})
+	}
+	return nil
 }
 
 // enterRootOf changes the root where the container's is not that of its mount namespace.

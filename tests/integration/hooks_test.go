@@ -167,6 +167,28 @@ func TestStartContainerHooksInheritTheProcessEnvironmentAndHaveNoDescriptors(t *
 	wantFile(t, filepath.Join(dir, "fds"), "4\n")
 }
 
+// A startContainer hook has the limits of the container's process, whoever that is.
+func TestStartContainerHooksHaveTheLimitsOfTheProcess(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*harness.Bundle){
+		"root":           func(*harness.Bundle) {},
+		"user":           func(b *harness.Bundle) { b.Spec.Process.User = specs.User{UID: 1000, GID: 1000} },
+		"user namespace": func(b *harness.Bundle) { mapIDs(t, b) },
+	} {
+		b := harness.NewBundle(t, "true")
+		b.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 77, Hard: 88}, {Type: "RLIMIT_CORE", Soft: 0, Hard: 0}}
+		dir := filepath.Dir(logTo(t, b))
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		change(b)
+		addHook(b, "startContainer", "(ulimit -n; ulimit -H -n; ulimit -c) >"+dir+"/limits")
+		t.Log(name)
+		b.Run(t).WantExit(t, 0)
+		wantFile(t, filepath.Join(dir, "limits"), "77\n88\n0\n")
+	}
+}
+
 // The command fails, the program has not run, the later hooks neither, poststop hooks have, and nothing is left.
 func TestAFailingHookFailsTheCommand(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -33,14 +34,19 @@ func TestMemoryPolicy(t *testing.T) {
 		{memoryPolicy("MPOL_LOCAL", ""), "^local$"},
 	} {
 		for _, user := range []bool{false, true} {
-			b := shell(t, "head -n 1 /proc/self/numa_maps | cut -d ' ' -f 2")
+			const show = "head -n 1 /proc/self/numa_maps | cut -d ' ' -f 2"
+			b := shell(t, show+"; exec sleep 1000")
 			if user {
 				mapIDs(t, b)
 			}
 			b.Spec.Linux.MemoryPolicy = c.policy
-			got := b.Run(t).WantExit(t, 0)
-			if field := regexp.MustCompile(`\s+$`).ReplaceAllString(got.Stdout, ""); !regexp.MustCompile(c.want).MatchString(field) {
-				t.Errorf("%+v: %q, want %s", *c.policy, field, c.want)
+			b.Run(t, "--detach").WantExit(t, 0)
+			b.WaitForOutput(t, "\n")
+			execed := b.Exec(t, nil, "sh", "-c", show).WantExit(t, 0)
+			for name, field := range map[string]string{"run": b.Output(t), "exec": execed.Stdout} {
+				if field = strings.TrimSpace(field); !regexp.MustCompile(c.want).MatchString(field) {
+					t.Errorf("%s: %+v: %q, want %s", name, *c.policy, field, c.want)
+				}
 			}
 		}
 	}
