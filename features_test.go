@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"runtime"
 	"slices"
@@ -102,5 +103,17 @@ func TestVersionJSON(t *testing.T) {
 	// `make package-test` compares the list of a finished binary with `go version -m`.
 	if v.Libraries == nil {
 		t.Error("no list of libraries")
+	}
+}
+
+// null says that a property is unknown, an empty list that it has no value (features.md): rt knows all that it prints.
+func TestFeaturesHasNoNull(t *testing.T) {
+	t.Parallel()
+	data, err := json.Marshal(newFeatures())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(data, []byte("null")) {
+		t.Errorf("features: %s", data)
 	}
 }

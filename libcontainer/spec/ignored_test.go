@@ -46,3 +46,16 @@ func TestAcceptWhatAsksForNothing(t *testing.T) {
 		}, nil},
 	})
 }
+
+// Members of former versions of the specification ask for nothing any more (config-linux.md, "IntelRdt").
+func TestMembersOfFormerVersionsAreIgnored(t *testing.T) {
+	t.Parallel()
+	config := `{"ociVersion": "1.3.0", "root": {"path": "rootfs"}, "linux": {"intelRdt": {"schemata": ["MB:0=50"], "enableCMT": true, "enableMBM": true}}}`
+	s, err := Load([]byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := s.Linux.IntelRdt; r == nil || r.EnableMonitoring || len(r.Schemata) != 1 {
+		t.Errorf("intelRdt: %+v", r)
+	}
+}
