@@ -136,7 +136,7 @@ func TestTheChecklistSaysWhyWhatDiffers(t *testing.T) {
 	for _, row := range readChecklist(t) {
 		states := []string{row.state}
 		if row.kind == "MOPT" {
-			if !slices.Contains(options, row.requirement) && strings.HasPrefix(row.state, "yes") {
+			if word := row.requirement; !strings.Contains(word, " ") && !slices.Contains(options, word) && strings.HasPrefix(row.state, "yes") {
 				t.Errorf("%s: %q is not in features", row.id, row.requirement)
 			}
 			states = append(states, row.shownBy)
