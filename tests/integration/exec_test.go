@@ -313,7 +313,9 @@ func TestExecErrors(t *testing.T) {
 		b.Exec(t, c.flags, c.program...).WantExecError(t, append(c.texts, "exec "+b.ID+": ")...)
 	}
 	before.WantSameSoon(t)
-	if got := b.Exec(t, []string{"--bogus"}, "true"); got.Exit == 0 {
-		t.Error("an unknown option is accepted")
+	for flag, told := range map[string]string{"--bogus": "-bogus", "--no-new-privs=maybe": "-no-new-privs", "--ignore-paused=maybe": "-ignore-paused"} {
+		if got := b.Exec(t, []string{flag}, "true"); got.Exit == 0 || !strings.Contains(got.Stderr, told) {
+			t.Errorf("%s: exit status %d, %s", flag, got.Exit, got.Stderr)
+		}
 	}
 }

@@ -322,3 +322,42 @@ func TestSeccompFlagsAreLogged(t *testing.T) {
 		})
 	}
 }
+
+// Somebody else's SIGCONT does not start a container that waits under its filter: for some seconds it waits on, and can be
+// started; then it ends, and start says so.
+func TestAStrayContinueStartsNothing(t *testing.T) {
+	t.Parallel()
+	b := notified(t, "echo alive", "mkdir")
+	agentOf(t, b, refuse(unix.EPERM))
+	b.Create(t).WantExit(t, 0)
+	signal(t, b.State(t).Pid, unix.SIGCONT)
+	b.Start(t).WantExit(t, 0)
+	b.WaitForOutput(t, "alive")
+	b.WaitFor(t, "stopped")
+	b.Delete(t).WantExit(t, 0)
+
+	b.Create(t).WantExit(t, 0)
+	signal(t, b.State(t).Pid, unix.SIGCONT)
+	b.WaitFor(t, "stopped")
+	b.Start(t).WantOneError(t, "stopped")
+	if got := b.Output(t); got != "" {
+		t.Errorf("output %q", got)
+	}
+	b.Delete(t).WantExit(t, 0)
+}
+
+// An agent that has died before the start: the program starts, and its calls are answered by the kernel.
+func TestAnAgentThatDiesBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	b := notified(t, "mkdir /tmp/x 2>&1; echo alive", "mkdir", "mkdirat")
+	agent := agentOf(t, b, refuse(unix.EPERM))
+	b.Create(t).WantExit(t, 0)
+	agent.Next(t)
+	agent.Close()
+	b.Start(t).WantExit(t, 0)
+	b.WaitForOutput(t, "alive")
+	if got := b.Output(t); !strings.Contains(got, "Function not implemented") {
+		t.Errorf("output %q", got)
+	}
+	b.WaitFor(t, "stopped")
+}
