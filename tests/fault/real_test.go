@@ -115,7 +115,7 @@ func processFaults() []realFault {
 		{step: "ChangeDirectory", atStart: true, want: `process.cwd "/proc/0": chdir: no such file or directory`, change: func(_ *testing.T, b *harness.Bundle) {
 			b.Spec.Process.Cwd = "/proc/0"
 		}},
-		{step: "Capabilities", atStart: true, want: `process.capabilities: capset: operation not permitted`, change: func(_ *testing.T, b *harness.Bundle) {
+		{step: "Capabilities", want: `process.capabilities.inheritable: CAP_KILL must be in bounding too (capabilities(7))`, change: func(_ *testing.T, b *harness.Bundle) {
 			b.Spec.Process.Capabilities = &specs.LinuxCapabilities{Inheritable: []string{"CAP_KILL"}}
 		}},
 		{step: "Execute", atStart: true, want: `exec /bin/garbage: exec format error (it is neither`, change: func(t *testing.T, b *harness.Bundle) {
