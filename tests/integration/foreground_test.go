@@ -243,7 +243,7 @@ func TestAClosedWindowHangsUpTheContainer(t *testing.T) {
 	p.sees(t, "inner# ")
 	rt := p.job(t)
 	p.tty.Close()
-	p.screen.Close() // look holds the description until its read returns
+	p.leave()
 	signal(t, p.shell.Process.Pid, unix.SIGKILL)
 	harness.Eventually(t, "rt has ended", func() bool { return runState(rt) == 0 || runState(rt) == 'Z' })
 	b.RT(t, "state", b.ID).WantOneError(t, "container does not exist")

@@ -22,6 +22,7 @@ type person struct {
 	screen *os.File // what is typed, and what is shown
 	tty    *os.File
 	shell  *exec.Cmd
+	leave  func() // lets nobody look at the screen any more, which then hangs up
 
 	mutex sync.Mutex
 	shown bytes.Buffer
@@ -48,14 +49,49 @@ func newPerson(t *testing.T, b *harness.Bundle) *person {
 		_ = p.shell.Process.Kill()
 		_ = p.shell.Wait()
 	})
-	go p.look(int(p.screen.Fd()))
+	p.watch(t)
 	p.sees(t, "prompt> ")
 	return p
 }
 
-func (p *person) look(fd int) {
+// watch looks at the screen by a descriptor of its own: the number of one that somebody else closes may be a third
+// one's by the time it is read.
+func (p *person) watch(t *testing.T) {
+	t.Helper()
+	fd, err := unix.FcntlInt(p.screen.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wake [2]int
+	if err := unix.Pipe2(wake[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		p.look(fd, wake[0])
+		unix.Close(fd)
+	}()
+	p.leave = sync.OnceFunc(func() {
+		p.screen.Close()
+		unix.Close(wake[1])
+		<-left
+		unix.Close(wake[0])
+	})
+	t.Cleanup(p.leave)
+}
+
+// look reads what is shown, until the other end of wake is closed.
+func (p *person) look(fd, wake int) {
 	buffer := make([]byte, 4096)
+	polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
 	for {
+		if _, err := unix.Poll(polled, -1); err == unix.EINTR {
+			continue
+		}
+		if polled[1].Revents != 0 {
+			return
+		}
 		n, err := unix.Read(fd, buffer)
 		if err == unix.EINTR || err == unix.EAGAIN {
 			continue
@@ -145,11 +181,10 @@ func signal(t *testing.T, pid int, s unix.Signal) {
 // runState returns the letter of proc_pid_stat(5), 0 for a process that is gone.
 func runState(pid int) byte {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	_, fields, found := bytes.Cut(stat, []byte(") ")) // it is empty if the process ends between open and read
-	if err != nil || !found || len(fields) == 0 {
+	if err != nil {
 		return 0
 	}
-	return fields[0]
+	return stat[bytes.LastIndexByte(stat, ')')+2]
 }
 
 // cost is what a process has used and uses: clock ticks, and bytes in memory.
