@@ -76,12 +76,12 @@ func TestFindProgramRefusesRelativeDirectories(t *testing.T) {
 		refused    uint64
 	}{
 		{"/sbin:/bin", "/sbin/sh /bin/sh", 0},
-		{":/bin", "/work/sh /bin/sh", 1},
-		{"/bin:.:..:x", "/bin/sh /work/sh /sh /work/x/sh", 14},
+		{":/bin", "/srv/sh /bin/sh", 1},
+		{"/bin:.:..:x", "/bin/sh /srv/sh /sh /srv/x/sh", 14},
 		{strings.Repeat("/a:", 64) + "x", strings.TrimSpace(strings.Repeat("/a/sh ", 64)), 0},
-		{strings.Repeat("/a:", 63) + "x", strings.Repeat("/a/sh ", 63) + "/work/x/sh", 1 << 63},
+		{strings.Repeat("/a:", 63) + "x", strings.Repeat("/a/sh ", 63) + "/srv/x/sh", 1 << 63},
 	} {
-		b := &builder{plan: &Plan{}, spec: &specs.Spec{Process: &specs.Process{Args: []string{"sh"}, Env: []string{"PATH=" + c.path}, Cwd: "/work"}}}
+		b := &builder{plan: &Plan{}, spec: &specs.Spec{Process: &specs.Process{Args: []string{"sh"}, Env: []string{"PATH=" + c.path}, Cwd: "/srv"}}}
 		if err := findProgram(b); err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ func TestControlZStopsTheJob(t *testing.T) {
 	b := shell(t, "trap 'echo interrupted; exit 7' INT", ticking)
 	b.Write(t)
 	p := newPerson(t, b)
-	p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+	p.runs(t, b)
 	p.sees(t, "tick 3")
 	p.types(t, "\x1a")
 	p.sees(t, "Stopped")
@@ -88,7 +88,7 @@ func TestControlZOfAProgramThatHandlesIt(t *testing.T) {
 	b := shell(t, "trap 'echo handled' TSTP; trap 'exit 7' INT", ticking)
 	b.Write(t)
 	p := newPerson(t, b)
-	p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+	p.runs(t, b)
 	p.sees(t, "tick 3")
 	p.types(t, "\x1a")
 	p.sees(t, "handled")
@@ -104,7 +104,7 @@ func TestTheKeysOfATerminalAreTheContainers(t *testing.T) {
 	b.Write(t)
 	p := newPerson(t, b)
 	before := p.mode(t)
-	p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+	p.runs(t, b)
 	p.sees(t, "ready")
 	p.wantRaw(t)
 	for _, key := range []struct{ typed, seen string }{{"\x03", "got INT"}, {"\x1a", "got TSTP"}, {"\x1c", "got QUIT"}} {
@@ -124,7 +124,7 @@ func TestAShellInAContainerHasJobControl(t *testing.T) {
 	b.Spec.Process.Env = append(b.Spec.Process.Env, "PS1=inner# ")
 	b.Write(t)
 	p := newPerson(t, b)
-	p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+	p.runs(t, b)
 	p.sees(t, "inner# ")
 	p.types(t, "sleep 1000\n")
 	time.Sleep(300 * time.Millisecond) // until sleep has the terminal
@@ -147,7 +147,7 @@ func TestAStoppedTerminalIsTheShells(t *testing.T) {
 	b.Write(t)
 	p := newPerson(t, b)
 	before := p.mode(t)
-	p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+	p.runs(t, b)
 	p.sees(t, "ready")
 	p.wantRaw(t)
 	signal(t, p.job(t), unix.SIGTSTP)
@@ -222,7 +222,7 @@ func TestErrorsLeaveTheTerminalAsItWas(t *testing.T) {
 	for _, program := range []string{"/nosuch", "/script"} { // found missing before execve, and by it
 		b.Spec.Process.Args = []string{program}
 		b.Write(t)
-		p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+		p.runs(t, b)
 		p.sees(t, "no such file or directory")
 		p.sees(t, "prompt> ")
 		if after := p.mode(t); after != before {
@@ -239,7 +239,7 @@ func TestAClosedWindowHangsUpTheContainer(t *testing.T) {
 	b.Spec.Process.Env = append(b.Spec.Process.Env, "PS1=inner# ")
 	b.Write(t)
 	p := newPerson(t, b)
-	p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+	p.runs(t, b)
 	p.sees(t, "inner# ")
 	rt := p.job(t)
 	p.tty.Close()
@@ -286,7 +286,7 @@ func TestADroppedInterruptIsExplained(t *testing.T) {
 	b := idle(t)
 	b.Write(t)
 	p := newPerson(t, b)
-	p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+	p.runs(t, b)
 	b.WaitFor(t, "running")
 	for range 3 { // the first ones may come before the program is executed, whose handlers are looked at
 		time.Sleep(200 * time.Millisecond)

@@ -105,6 +105,12 @@ func (p *person) look(fd, wake int) {
 	}
 }
 
+// runs types the command that runs the bundle in the foreground; its status is shown behind it.
+func (p *person) runs(t *testing.T, b *harness.Bundle) {
+	t.Helper()
+	p.types(t, "$rt run -b "+b.Dir+" "+b.ID+"; echo status=$?\n")
+}
+
 // types enters keys.
 func (p *person) types(t *testing.T, keys string) {
 	t.Helper()

@@ -10,14 +10,14 @@ cat >"$context/Dockerfile" <<'DOCKERFILE'
 FROM bb AS first
 ARG word=none
 ENV NAME=value
-WORKDIR /work
+WORKDIR /srv
 COPY file .
 RUN echo "$word $(id -u) $(cat file)" >built
 RUN test "$(hostname)" && touch /tmp/made
 USER app
 RUN id -u >/tmp/user
 FROM bb
-COPY --from=first /work/built /tmp/user /out/
+COPY --from=first /srv/built /tmp/user /out/
 HEALTHCHECK --interval=1s CMD true
 LABEL a=b
 ENTRYPOINT ["cat"]
