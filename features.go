@@ -49,7 +49,7 @@ func newLinuxFeatures() *features.Linux {
 	return &features.Linux{
 		Namespaces:   plan.NamespaceTypes(),
 		Capabilities: capability.Names(),
-		Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &no, Rdma: &no},
+		Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &yes, Rdma: &no},
 		Seccomp: &features.Seccomp{
 			Enabled:        &yes,
 			Actions:        specWords(seccomp.Actions()),

@@ -64,14 +64,14 @@ func TestFeaturesIsComplete(t *testing.T) {
 func TestFeaturesSaysWhatIsMissing(t *testing.T) {
 	l := newLinuxFeatures()
 	for name, value := range map[string]*bool{
-		"cgroup.systemdUser": l.Cgroup.SystemdUser, "cgroup.rdma": l.Cgroup.Rdma,
+		"cgroup.rdma": l.Cgroup.Rdma,
 	} {
 		if value == nil || *value {
 			t.Errorf("%s is not false", name)
 		}
 	}
 	for name, value := range map[string]*bool{
-		"cgroup.v1": l.Cgroup.V1, "cgroup.v2": l.Cgroup.V2, "cgroup.systemd": l.Cgroup.Systemd, "seccomp": l.Seccomp.Enabled, "idmap": l.MountExtensions.IDMap.Enabled, "netDevices": l.NetDevices.Enabled,
+		"cgroup.v1": l.Cgroup.V1, "cgroup.v2": l.Cgroup.V2, "cgroup.systemd": l.Cgroup.Systemd, "cgroup.systemdUser": l.Cgroup.SystemdUser, "seccomp": l.Seccomp.Enabled, "idmap": l.MountExtensions.IDMap.Enabled, "netDevices": l.NetDevices.Enabled,
 		"apparmor": l.Apparmor.Enabled, "selinux": l.Selinux.Enabled,
 		"intelRdt": l.IntelRdt.Enabled, "schemata": l.IntelRdt.Schemata, "monitoring": l.IntelRdt.Monitoring,
 	} {

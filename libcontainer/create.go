@@ -196,7 +196,7 @@ func closeAll(fds []int) {
 
 // plan gathers what the planner has to know, and plans.
 func (n *creation) plan(wait bool, taskFiles int) (*plan.Plan, error) {
-	host := planHost(n.c, taskFiles)
+	host := planHost(n.c, n.group, taskFiles)
 	group, err := n.visibleGroup()
 	if err != nil {
 		return nil, err
@@ -217,10 +217,10 @@ func (n *creation) plan(wait bool, taskFiles int) (*plan.Plan, error) {
 }
 
 // planHost is what every plan for a container has to know.
-func planHost(c *Container, taskFiles int) plan.Host {
+func planHost(c *Container, group *cgroup.Group, taskFiles int) plan.Host {
 	return plan.Host{
 		ID: c.saved.ID, Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs,
-		TaskFiles: taskFiles, Capabilities: sys.BoundingSet(),
+		TaskFiles: taskFiles, MovedByHost: group.MovedBySystemd(), Capabilities: sys.BoundingSet(),
 		Unprivileged: unprivileged(), NodesRefused: limitedRoot(), SetgroupsDenied: c.deniesSetgroups(),
 	}
 }

@@ -182,7 +182,7 @@ func (e *execution) start() error {
 	if err != nil {
 		return err
 	}
-	host := planHost(e.c, len(tasks))
+	host := planHost(e.c, group, len(tasks))
 	host.PreserveFDs, host.NoNewKeyring = e.options.PreserveFDs, e.c.saved.NoNewKeyring
 	if host.Filter, err = e.c.compileFilter(e.spec); err != nil {
 		return err

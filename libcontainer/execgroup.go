@@ -55,6 +55,12 @@ func (e *execution) spawn(opened openedFiles, group *cgroup.Group) error {
 		directory, _ := cgroup.DirectoryOf(e.c.saved.InitPID)
 		return directory
 	}
+	if err := e.bindInitially(); err != nil {
+		return err
+	}
+	if e.planned.Moved() {
+		return e.spawnMoved(&start, group)
+	}
 	directory, err := group.CloneDirectory()
 	if err != nil {
 		if directory = instead(err); directory < 0 {
@@ -66,9 +72,6 @@ func (e *execution) spawn(opened openedFiles, group *cgroup.Group) error {
 		start.enter(directory)
 		start.instead = instead
 	}
-	if err := e.bindInitially(); err != nil {
-		return err
-	}
 	e.stage, err = start.run()
 	if err != nil && cgroup.TakesNoProcesses(err) {
 		err = e.joinError(err)
@@ -77,6 +80,21 @@ func (e *execution) spawn(opened openedFiles, group *cgroup.Group) error {
 		e.stage.agent = e.c.seccompAgent(e.spec, specs.StateRunning)
 	}
 	return err
+}
+
+// spawnMoved is spawn where systemd moves the stage. By itself it would choose the scope, which can't have processes
+// where init has given controllers to groups below.
+func (e *execution) spawnMoved(start *stageStart, group *cgroup.Group) (err error) {
+	if len(e.options.Cgroups) == 0 {
+		if group, err = group.At(e.c.saved.InitPID); err != nil {
+			return err
+		}
+	}
+	if e.stage, err = start.runIn(group); err != nil {
+		return e.joinError(err)
+	}
+	e.stage.agent = e.c.seccompAgent(e.spec, specs.StateRunning)
+	return nil
 }
 
 // bindInitially is process.execCPUAffinity.initial: where we, and so the stage, run until it is in the control group.

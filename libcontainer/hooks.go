@@ -104,7 +104,7 @@ func (r *hookRunner) start(h *specs.Hook, where plan.HookPlace, stdio [3]uintptr
 		return hook.Process{}, err
 	}
 	defer closeAll(tasks)
-	host := planHost(r.c, len(tasks))
+	host := planHost(r.c, r.group, len(tasks))
 	if host.Filter, err = r.c.compileFilter(r.spec); err != nil {
 		return hook.Process{}, err
 	}

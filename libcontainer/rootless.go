@@ -47,20 +47,19 @@ func (n *creation) checkRootless() error {
 			return err
 		}
 	}
+	if n.options.Systemd && n.layout.Version != cgroup.V2 && userUnits() {
+		return fmt.Errorf("--systemd-cgroup: the systemd of a user has no controllers with %v control groups: that takes cgroup v2 (omit the option)", n.layout.Version)
+	}
 	if !unprivileged() {
 		return nil
 	}
 	switch {
-	case n.options.Systemd:
-		return errors.New("--systemd-cgroup: not supported for ordinary users by this version of rt (leave it out: a delegated group is used without it)")
 	case !hasPrivate(n.spec, specs.UserNamespace) && !hasNamespace(n.spec, specs.UserNamespace):
 		return errors.New("linux.namespaces: a user namespace is missing: an ordinary user has no rights without one (`rt spec --rootless` writes a config for users)")
-	case !hasPrivate(n.spec, specs.UserNamespace):
-		return errors.New("linux.namespaces: an ordinary user can't join a user namespace in this version of rt (leave its path out, and give linux.uidMappings and linux.gidMappings)")
 	case !hasPrivate(n.spec, specs.MountNamespace):
 		return errors.New("linux.namespaces: a mount namespace without a path is missing: an ordinary user can mount nowhere else")
 	}
-	n.c.saved.DeniesSetgroups = isOwnID(n.spec.Linux.GIDMappings, os.Getegid())
+	n.c.saved.DeniesSetgroups = hasPrivate(n.spec, specs.UserNamespace) && isOwnID(n.spec.Linux.GIDMappings, os.Getegid())
 	return nil
 }
 
@@ -104,8 +103,8 @@ func checkUserDevices(r *specs.LinuxResources) error {
 
 // goWithoutGroup says that the container gets no control group: rt may make none, and nothing asks for one.
 func (n *creation) goWithoutGroup() (bool, error) {
-	if !n.c.runtime.rootless() {
-		return false, nil
+	if unit, _ := n.group.Unit(); unit != "" || !n.c.runtime.rootless() {
+		return false, nil // systemd says whether there is one
 	}
 	denied := n.group.Denied()
 	if denied == nil {

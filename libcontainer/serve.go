@@ -143,13 +143,15 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 	}
 	switch m.Type {
 	case nsenter.MessageMapIds:
-		if unprivileged() {
+		switch {
+		case !hasPrivate(n.spec, specs.UserNamespace):
+			return n.answerAfter(compareIDMaps(n.stage.pid, n.spec.Linux))
+		case unprivileged():
 			return n.answerAfter(n.prepareUserNamespace())
 		}
-		if hasPrivate(n.spec, specs.UserNamespace) {
-			return n.answerAfter(writeIDMaps(n.stage.pid, idMaps(n.spec.Linux)))
-		}
-		return n.answerAfter(compareIDMaps(n.stage.pid, n.spec.Linux))
+		return n.answerAfter(writeIDMaps(n.stage.pid, idMaps(n.spec.Linux)))
+	case nsenter.MessageOomScore:
+		return n.answerAfter(applyOOMScore(n.stage.pid, n.spec.Process))
 	case nsenter.MessageTimeOffsets:
 		return n.answerAfter(writeTimeOffsets(n.stage.pid, n.spec.Linux.TimeOffsets))
 	case nsenter.MessageForked:

@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -49,6 +50,9 @@ func (s *stageStart) spawn(group *cgroup.Group) (*stage, error) {
 	if s.plan.CloneFlags&unix.CLONE_NEWUSER != 0 {
 		s.sys.AmbientCaps = allCapabilities() // its id is not mapped yet, so that execve would take them away
 	}
+	if s.plan.Moved() {
+		return s.runIn(group)
+	}
 	directory, err := group.CloneDirectory()
 	if err != nil {
 		return nil, err
@@ -58,6 +62,31 @@ func (s *stageStart) spawn(group *cgroup.Group) (*stage, error) {
 		s.enter(directory)
 	}
 	return s.run()
+}
+
+// runIn starts the stage and has systemd move it into the group, for which it waits first of all.
+func (s *stageStart) runIn(group *cgroup.Group) (*stage, error) {
+	started, err := s.run()
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := started.receive(s.plan)
+	switch {
+	case errors.Is(err, errStageEnded):
+		err = started.death()
+	case err == nil && m.Type != nsenter.MessageGroup:
+		err = fmt.Errorf("hear from the stage: message %d where %d was due: %w", m.Type, nsenter.MessageGroup, unix.EPROTO)
+	case err == nil:
+		err = group.Attach(started.pid)
+	}
+	if err == nil {
+		err = started.answer("")
+	}
+	if err != nil {
+		started.kill()
+		return nil, err
+	}
+	return started, nil
 }
 
 // run starts the stage. Its descriptors are 0 to 2, those that the user's process keeps, the socket, the plan, the

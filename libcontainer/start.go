@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/rt-oci/rt/libcontainer/cgroup"
 	"github.com/rt-oci/rt/libcontainer/plan"
 	"github.com/rt-oci/rt/libcontainer/sys"
 	"github.com/rt-oci/rt/nsenter"
@@ -188,7 +189,7 @@ func (c *Container) startError(m *nsenter.Message, root int) error {
 	if err != nil {
 		return err
 	}
-	host := planHost(c, 0)
+	host := planHost(c, &cgroup.Group{}, 0)
 	host.WaitForStart = true
 	if err := checkLabels(s); err != nil {
 		return err

@@ -112,18 +112,44 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.ELOOP {
 			return "a directory on the way is a symbolic link, which is refused in /dev"
 		}
-	case plan.User, plan.Groups:
-		if errno == unix.EINVAL {
-			return "the id is not mapped in the user namespace"
+	case plan.Groups:
+		if errno == unix.EPERM {
+			return "the user namespace that is joined denies setgroups(2): leave them out"
 		}
+		return unmappedHint(errno)
+	case plan.User:
+		return unmappedHint(errno)
+	case plan.BecomeRoot:
+		return unmappedHint(errno)
 	case plan.Capabilities:
 		if errno == unix.EPERM {
 			return "effective must be within permitted, inheritable within bounding (capabilities(7))"
 		}
-	case plan.JoinNamespace, plan.Unshare:
+	case plan.JoinNamespace:
+		return joinHint(&s, errno)
+	case plan.Unshare:
 		if errno == unix.EPERM || errno == unix.ENOSPC {
 			return namespaceHint
 		}
+	}
+	return ""
+}
+
+func joinHint(s *plan.JoinNamespace, errno unix.Errno) string {
+	switch {
+	case errno == unix.EINVAL && s.Type == unix.CLONE_NEWUSER:
+		return "rt is in this user namespace already: leave it out"
+	case errno == unix.EPERM && s.Type == unix.CLONE_NEWUSER && unprivileged():
+		return "it was made by another user, or is above that of rt"
+	case errno == unix.EPERM || errno == unix.ENOSPC:
+		return namespaceHint
+	}
+	return ""
+}
+
+func unmappedHint(errno unix.Errno) string {
+	if errno == unix.EINVAL {
+		return "the id is not mapped in the user namespace"
 	}
 	return ""
 }

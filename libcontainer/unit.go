@@ -5,7 +5,6 @@ package libcontainer
 import (
 	"fmt"
 	"maps"
-	"os"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -20,12 +19,16 @@ func (n *creation) driver() cgroup.Driver {
 	if !n.options.Systemd {
 		return cgroup.Cgroupfs{}
 	}
-	d := cgroup.Systemd{User: os.Geteuid() != 0, Annotations: n.spec.Annotations}
+	d := cgroup.Systemd{User: userUnits(), Annotations: n.spec.Annotations}
 	if r := n.spec.Linux.Resources; r != nil {
 		d.Devices = r.Devices
 	}
 	return d
 }
+
+// userUnits says that it is the user's instance of systemd that keeps our scopes. The root of a user namespace has the
+// system's only if that runs in the namespace, too.
+func userUnits() bool { return unprivileged() || limitedRoot() && !cgroup.OwnsManager() }
 
 // findGroup tells where create has put the container, whose state can't be read. Which driver it had, the form of the
 // path says; without a path both have a standard place, and systemd's is tried if there is a group.
@@ -34,7 +37,7 @@ func (c *Container) findGroup(layout cgroup.Layout, s *specs.Spec) (*cgroup.Grou
 	if path != "" && (path[0] == '/' || strings.Count(path, ":") != 2) {
 		return c.runtime.userLayout(layout).Place(path, c.saved.ID)
 	}
-	group, err := cgroup.Systemd{User: os.Geteuid() != 0}.Place(layout, path, c.saved.ID)
+	group, err := cgroup.Systemd{User: userUnits()}.Place(layout, path, c.saved.ID)
 	if err == nil && (path != "" || group.Exists()) {
 		return group, nil
 	}

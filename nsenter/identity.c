@@ -69,12 +69,15 @@ void step_groups(const struct step_groups *s)
 {
 	static uint32_t groups[GROUPS_MAX];
 	const uint64_t *id = list_at(s->ids);
+	long r;
 
 	if (s->ids.count > GROUPS_MAX)
 		fail(-EINVAL, "setgroups");
 	for (uint32_t i = 0; i < s->ids.count; i++)
 		groups[i] = (uint32_t)id[i];
-	must(sys2(__NR_setgroups, s->ids.count, groups), "setgroups");
+	r = sys2(__NR_setgroups, s->ids.count, groups);
+	if (r != -EPERM || !(s->flags & GROUPS_KEEP_IF_DENIED))
+		must(r, "setgroups");
 }
 
 /* A change of ids makes the process what fs.suid_dumpable says, which may be dumpable (proc_sys_fs(5)). */

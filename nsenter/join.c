@@ -112,7 +112,7 @@ void step_sync(const struct step_sync *s)
 		sys2(__NR_prctl, PR_SET_DUMPABLE, 1);
 	send_message(s->message, 0, -1);
 	wait_go();
-	if (s->flags & SYNC_DUMPABLE)
+	if ((s->flags & SYNC_DUMPABLE) && !(s->flags & SYNC_STAYS))
 		sys2(__NR_prctl, PR_SET_DUMPABLE, 0);
 }
 

@@ -137,6 +137,7 @@ struct step_join_namespace { struct step_head head; __s32 fd; __u32 type; };
 struct step_unshare { struct step_head head; __u32 flags; __u32 pad; };
 
 #define SYNC_DUMPABLE 1u /* meanwhile the host side, which has no rights over other users' processes, may write to /proc/PID */
+#define SYNC_STAYS 2u    /* it stays dumpable, until its ids change */
 /* Sends the message (enum message_type) and waits for MESSAGE_GO. */
 struct step_sync { struct step_head head; __u32 message; __u32 flags; };
 
@@ -262,8 +263,9 @@ struct step_personality { struct step_head head; __u64 persona; };
 /* Drops every capability that is not in keep from the bounding set. */
 struct step_bounding { struct step_head head; __u64 keep; };
 
+#define GROUPS_KEEP_IF_DENIED 1u /* where the user namespace denies setgroups(2) the caller's are kept */
 /* setgroups; ids: 8 bytes each, of which the low 4 count. */
-struct step_groups { struct step_head head; struct list ids; };
+struct step_groups { struct step_head head; struct list ids; __u32 flags; __u32 pad; };
 
 /* setresgid, setresuid; permitted capabilities are kept. */
 struct step_user { struct step_head head; __u32 uid; __u32 gid; };
@@ -313,6 +315,7 @@ enum message_type {
 	MESSAGE_FORKED,       /* value: the process that goes on with the plan */
 	MESSAGE_NET_DEVICES,  /* the network namespace is there: move devices to it */
 	MESSAGE_LIMITS,       /* exec: set resource limits while the process has rt's ids */
+	MESSAGE_GROUP,        /* before anything else: move this process to its control group, which it can't do itself */
 	MESSAGE_OOM_SCORE,    /* exec: set oom_score_adj while /proc/PID is an ordinary user's */
 	MESSAGE_HOOKS,        /* namespaces and mounts are there, the old root can still be seen */
 	MESSAGE_DESCRIPTOR,   /* value: enum descriptor_kind; one descriptor by SCM_RIGHTS, or none */

@@ -27,6 +27,8 @@ const (
 	ConsoleAttach     = C.CONSOLE_ATTACH
 	ForkReady         = C.FORK_READY
 	SyncDumpable      = C.SYNC_DUMPABLE
+	SyncStays         = C.SYNC_STAYS
+	GroupsKeepIfDenied = C.GROUPS_KEEP_IF_DENIED
 	NodeNoSymlinks    = C.NODE_NO_SYMLINKS
 	SymlinkReplace    = C.SYMLINK_REPLACE
 	ChdirDeniedLater  = C.CHDIR_DENIED_LATER
@@ -107,6 +109,7 @@ const (
 	MessageForked      = C.MESSAGE_FORKED
 	MessageNetDevices  = C.MESSAGE_NET_DEVICES
 	MessageLimits      = C.MESSAGE_LIMITS
+	MessageGroup       = C.MESSAGE_GROUP
 	MessageOomScore    = C.MESSAGE_OOM_SCORE
 	MessageHooks       = C.MESSAGE_HOOKS
 	MessageDescriptor  = C.MESSAGE_DESCRIPTOR

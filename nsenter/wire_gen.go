@@ -4,29 +4,31 @@
 package nsenter
 
 const (
-	PlanMagic         = 0x6e6c7072
-	PlanVersion       = 0x1
-	RootfsClone       = 0x1
-	AttachHold        = 0x2
-	HeldMax           = 0x40
-	AttachNoSymlinks  = 0x1
-	CloneRecursive    = 0x1
-	CloneFromOldRoot  = 0x2
-	CloneFromStaging  = 0x4
-	RootfsStaged      = 0x2
-	ChrootMove        = 0x1
-	OpenProcProcesses = 0x1
-	LabelKeep         = 0x1
-	LabelAgain        = 0x2
-	ConsoleAttach     = 0x1
-	ForkReady         = 0x1
-	SyncDumpable      = 0x1
-	NodeNoSymlinks    = 0x1
-	SymlinkReplace    = 0x1
-	ChdirDeniedLater  = 0x1
-	ChdirIfDenied     = 0x2
-	MessageCall       = 0x18
-	MessageDetail     = 0x3d8
+	PlanMagic          = 0x6e6c7072
+	PlanVersion        = 0x1
+	RootfsClone        = 0x1
+	AttachHold         = 0x2
+	HeldMax            = 0x40
+	AttachNoSymlinks   = 0x1
+	CloneRecursive     = 0x1
+	CloneFromOldRoot   = 0x2
+	CloneFromStaging   = 0x4
+	RootfsStaged       = 0x2
+	ChrootMove         = 0x1
+	OpenProcProcesses  = 0x1
+	LabelKeep          = 0x1
+	LabelAgain         = 0x2
+	ConsoleAttach      = 0x1
+	ForkReady          = 0x1
+	SyncDumpable       = 0x1
+	SyncStays          = 0x2
+	GroupsKeepIfDenied = 0x1
+	NodeNoSymlinks     = 0x1
+	SymlinkReplace     = 0x1
+	ChdirDeniedLater   = 0x1
+	ChdirIfDenied      = 0x2
+	MessageCall        = 0x18
+	MessageDetail      = 0x3d8
 )
 
 const (
@@ -99,13 +101,14 @@ const (
 	MessageForked      = 0x3
 	MessageNetDevices  = 0x4
 	MessageLimits      = 0x5
-	MessageOomScore    = 0x6
-	MessageHooks       = 0x7
-	MessageDescriptor  = 0x8
-	MessageReady       = 0x9
-	MessageListener    = 0xa
-	MessageError       = 0xb
-	MessageGo          = 0xc
+	MessageGroup       = 0x6
+	MessageOomScore    = 0x7
+	MessageHooks       = 0x8
+	MessageDescriptor  = 0x9
+	MessageReady       = 0xa
+	MessageListener    = 0xb
+	MessageError       = 0xc
+	MessageGo          = 0xd
 )
 
 const (
@@ -364,8 +367,10 @@ type (
 		Keep uint64
 	}
 	StepGroups struct {
-		Head StepHead
-		Ids  List
+		Head  StepHead
+		Ids   List
+		Flags uint32
+		Pad   uint32
 	}
 	StepUser struct {
 		Head StepHead

@@ -19,7 +19,7 @@ import (
 // those of the group, and the group's own for all other hierarchies. An argument is PATH, for all of them, or
 // CONTROLLER[,CONTROLLER]:PATH (v1). Nothing is made.
 func (g *Group) Below(arguments []string) (*Group, error) {
-	sub := &Group{members: slices.Clone(g.members)}
+	sub := &Group{keeper: g.keeper, members: slices.Clone(g.members)}
 	chosen := make([]string, len(g.members)) // the argument that a member has got
 	for _, argument := range arguments {
 		controllers, path, hasControllers := strings.Cut(argument, ":")

@@ -100,7 +100,7 @@ func (u *unit) start(g *Group, pid int, r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	m, err := u.connect()
+	m, err := u.connectAbout(pid)
 	if err != nil {
 		return err
 	}
@@ -254,8 +254,12 @@ func (u *unit) connect() (manager, error) {
 		}
 		reasons = append(reasons, err.Error())
 	}
-	return manager{}, fmt.Errorf("%w: %s (--systemd-cgroup needs systemd and its D-Bus socket; omit the option to use cgroupfs)",
-		errNoManager, strings.Join(reasons, "; "))
+	needs := "systemd and its D-Bus socket"
+	if u.user {
+		needs = "the user's systemd: loginctl enable-linger starts it, XDG_RUNTIME_DIR says where it is"
+	}
+	return manager{}, fmt.Errorf("%w: %s (--systemd-cgroup needs %s; omit the option to use cgroupfs)",
+		errNoManager, strings.Join(reasons, "; "), needs)
 }
 
 type address struct {
@@ -271,7 +275,7 @@ func (u *unit) addresses() []address {
 	}
 	runtime := os.Getenv("XDG_RUNTIME_DIR")
 	if runtime == "" {
-		runtime = fmt.Sprintf("/run/user/%d", os.Geteuid())
+		runtime = "/run/user/" + managedUser()
 	}
 	list := []address{{runtime + "/systemd/private", true}}
 	return append(list, busAddresses(os.Getenv("DBUS_SESSION_BUS_ADDRESS"), runtime+"/bus")...)

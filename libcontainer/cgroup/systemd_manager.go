@@ -30,7 +30,7 @@ func (m manager) call(member, signature string, body ...any) *dbus.Call {
 func (m manager) startScope(name string, properties []property) error {
 	result, err := m.job(name, m.call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", pairs(properties), []any{}))
 	if err == nil && result != "done" {
-		err = fmt.Errorf("the job ended with %q (journalctl -u %s tells more)", result, name)
+		err = fmt.Errorf("the job ended with %q (journalctl tells more about unit %s)", result, name)
 		_ = m.resetFailed(name) // it holds the name
 	}
 	return err
@@ -66,6 +66,12 @@ func (m manager) setProperties(name string, properties []property) error {
 		return err
 	}
 	_, err = m.Answer(barrier)
+	return err
+}
+
+// attach is AttachProcessesToUnit (since systemd 238), with one process and the path of a group below that of the unit.
+func (m manager) attach(name, below string, pid int) error {
+	_, err := m.Call(m.call("AttachProcessesToUnit", "ssau", name, below, []any{uint32(pid)}))
 	return err
 }
 

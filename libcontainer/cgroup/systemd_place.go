@@ -5,9 +5,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -49,7 +47,7 @@ func (d Systemd) root() string {
 	if !d.User {
 		return ""
 	}
-	uid := strconv.Itoa(os.Geteuid())
+	uid := managedUser()
 	return "/user.slice/user-" + uid + ".slice/user@" + uid + ".service"
 }
 

@@ -91,6 +91,15 @@ func (c *Conn) Close() { unix.Close(c.fd) }
 // Direct says that the connection goes to a service and not to a bus: there, signals come without having been asked for.
 func (c *Conn) Direct() bool { return c.direct }
 
+// PeerPID returns the process that listens, as this one's pid namespace knows it: 0 if it does not (unix(7), SO_PEERCRED).
+func (c *Conn) PeerPID() (int, error) {
+	peer, err := unix.GetsockoptUcred(c.fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return 0, fmt.Errorf("getsockopt SO_PEERCRED: %w", err)
+	}
+	return int(peer.Pid), nil
+}
+
 // Send queues a call and returns the number by which Answer knows it. Queued calls go out together, with the next Answer
 // or Signal.
 func (c *Conn) Send(call *Call) (serial uint32, err error) {

@@ -31,7 +31,7 @@ func (d *decoder) join(op uint32, raw []byte) Step {
 		return Unshare{exactly[nsenter.StepUnshare](raw).Flags}
 	case nsenter.OpSync:
 		s := exactly[nsenter.StepSync](raw)
-		return Sync{s.Message, s.Flags&nsenter.SyncDumpable != 0}
+		return Sync{s.Message, s.Flags&nsenter.SyncDumpable != 0, s.Flags&nsenter.SyncStays != 0}
 	case nsenter.OpFork:
 		return Fork{exactly[nsenter.StepFork](raw).Flags&nsenter.ForkReady != 0}
 	case nsenter.OpBecomeRoot:
@@ -129,11 +129,12 @@ func (d *decoder) process(op uint32, raw []byte) Step {
 	case nsenter.OpBounding:
 		return Bounding{exactly[nsenter.StepBounding](raw).Keep}
 	case nsenter.OpGroups:
+		s := exactly[nsenter.StepGroups](raw)
 		var ids []uint32
-		for _, id := range d.list(exactly[nsenter.StepGroups](raw).Ids) {
+		for _, id := range d.list(s.Ids) {
 			ids = append(ids, uint32(id))
 		}
-		return Groups{ids}
+		return Groups{ids, s.Flags&nsenter.GroupsKeepIfDenied != 0}
 	case nsenter.OpUser:
 		s := exactly[nsenter.StepUser](raw)
 		return User{s.Uid, s.Gid}

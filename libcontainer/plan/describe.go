@@ -196,6 +196,8 @@ func messageName(v uint64) string {
 		return "net-devices"
 	case nsenter.MessageLimits:
 		return "limits"
+	case nsenter.MessageGroup:
+		return "group"
 	case nsenter.MessageOomScore:
 		return "oom-score"
 	case nsenter.MessageHooks:

@@ -176,7 +176,7 @@ func FuzzEncode(f *testing.F) {
 			Seccomp{program, small, slot, NoSlot},
 			MakeNode{word, small, small, small, small, small, small},
 			Symlink{word, words[0], small},
-			Groups{[]uint32{small, 0, uint32(big)}},
+			Groups{[]uint32{small, 0, uint32(big)}, true},
 			FindProgram{Candidates: words, Refused: 5},
 			WaitStart{slot, slot + 1},
 			Execute{words, words, words, small&1 == 1},

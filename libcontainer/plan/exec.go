@@ -25,12 +25,13 @@ func (b *builder) enters() bool { return b.entered != nil }
 // namespace nobody there can see it; by then it has no more rights than the user's process will have (CVE-2016-9962).
 // docs/lifecycle.md explains it.
 var execOrder = []concern{
+	movedGroup, // by somebody who wants to see whose process it is
 	labelFiles,
 	sessionKeyring,
 	controlGroups, // before anything of the container is touched
 	execAffinity,  // after the cpuset
 	memoryPolicy,
-	protection, // while the process is one of the caller's
+	oomScore, // while the process is one of the caller's
 	joinContainer,
 	containerRoot,
 	console,
@@ -97,9 +98,17 @@ func CPUMask(list string) []uint64 {
 	return mask
 }
 
-// protection gives an ordinary user the moment to set process.oomScoreAdj: later the file is not the user's any more.
-func protection(b *builder) error {
-	if b.host.Unprivileged && b.spec.Process.OOMScoreAdj != nil {
+// earlyOOMScore is oomScore for a user namespace that is joined. In a new one the moment comes with its maps.
+func earlyOOMScore(b *builder) error {
+	if b.joined(specs.UserNamespace) {
+		return oomScore(b)
+	}
+	return nil
+}
+
+// oomScore gives an ordinary user the moment to set process.oomScoreAdj: later the file is not the user's any more.
+func oomScore(b *builder) error {
+	if p := b.spec.Process; b.host.Unprivileged && p != nil && p.OOMScoreAdj != nil {
 		b.member = "process.oomScoreAdj"
 		b.add(Sync{Message: nsenter.MessageOomScore, Dumpable: true})
 	}
@@ -113,6 +122,9 @@ func joinContainer(b *builder) error {
 		return nil
 	}
 	b.member = "namespaces of the container"
+	if b.entered.Join&unix.CLONE_NEWUSER != 0 {
+		b.giveUpGroups()
+	}
 	b.add(JoinNamespace{Namespace: b.file(File{Kind: FileInit}), Type: b.entered.Join})
 	if b.entered.Join&unix.CLONE_NEWUSER != 0 {
 		b.add(BecomeRoot{})

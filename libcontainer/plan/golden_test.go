@@ -47,11 +47,14 @@ func goldens() []golden {
 		{name: "joined", config: "joined", host: withFilter},
 		{name: "host-mounts", config: "host-mounts"},
 		{name: "rootless", config: "rootless", host: rootless},
-		{name: "rootless-joined", config: "joined", host: rootless},
+		{name: "rootless-joined", config: "joined", host: moved, edit: func(s *specs.Spec) {
+			score := 500
+			s.Process.OOMScoreAdj = &score
+		}},
 		{name: "rootless-time", config: "rootless", host: rootless, edit: func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
 		}},
-		{name: "exec-rootless", config: "rootless", exec: &Entered{4711, hostUsers | unix.CLONE_NEWUSER}, host: rootless},
+		{name: "exec-rootless", config: "rootless", exec: &Entered{4711, hostUsers | unix.CLONE_NEWUSER}, host: moved},
 		{name: "hook-rootless", config: "rootless", hook: &beforePivot, host: rootless},
 		{name: "idmap", config: "idmap"},
 		{name: "idmap-user", config: "idmap", edit: inUserNamespace},
@@ -122,6 +125,12 @@ func rootless(h *Host) {
 	h.Unprivileged, h.NodesRefused, h.SetgroupsDenied = true, true, true
 	h.CgroupV2, h.TaskFiles = true, 0
 	h.CgroupMounts = []CgroupMount{{Path: "/sys/fs/cgroup/user.slice"}}
+}
+
+// moved is rootless with a control group that only systemd can bring a process into.
+func moved(h *Host) {
+	rootless(h)
+	h.MovedByHost = true
 }
 
 func cgroupV1(h *Host) {

@@ -45,6 +45,9 @@ var hookOrder = []concern{
 // Hook plans a hook in the namespaces of a container whose init is pid.
 func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*Plan, error) {
 	b := &builder{spec: s, host: h, plan: &Plan{}}
+	if err := movedGroup(b); err != nil {
+		return nil, err
+	}
 	if place == HookInContainer {
 		if err := labelFiles(b); err != nil {
 			return nil, err
@@ -54,7 +57,7 @@ func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*P
 	if err := controlGroups(b); err != nil {
 		return nil, err
 	}
-	b.joinNamespacesOf(pid)
+	b.joinNamespacesOf(pid, place)
 	if place == HookBeforePivot {
 		b.add(NewSession{}, CloseDescriptors{}, ChangeDirectory{Path: h.Rootfs})
 	} else {
@@ -89,7 +92,7 @@ func (b *builder) enterRootOf(pid int) {
 }
 
 // joinNamespacesOf enters the namespaces that the config lists, as init is in them.
-func (b *builder) joinNamespacesOf(pid int) {
+func (b *builder) joinNamespacesOf(pid int, place HookPlace) {
 	order := namespaceFiles[:]
 	if b.host.Unprivileged { // which has no rights before it is in the user namespace
 		last := len(order) - 1
@@ -101,6 +104,9 @@ func (b *builder) joinNamespacesOf(pid int) {
 			continue
 		}
 		flag, _ := namespaceFlag(n.kind)
+		if flag == unix.CLONE_NEWUSER && place == HookInContainer {
+			b.giveUpGroups()
+		}
 		path := "/proc/" + strconv.Itoa(pid) + "/ns/" + n.file
 		b.add(JoinNamespace{Namespace: b.file(File{Kind: FileNamespace, Path: path, Namespace: flag}), Type: flag})
 		if flag == unix.CLONE_NEWUSER {

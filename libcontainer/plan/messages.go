@@ -10,13 +10,25 @@ type Message struct {
 	Descriptor uint32 // nsenter.Descriptor*, with nsenter.MessageDescriptor
 }
 
-// Messages returns what the stage will send, in its order. Besides, it may send an error at any time.
+// Moved says that the stage begins with a wait for its control group (MessageGroup).
+func (p *Plan) Moved() bool {
+	if len(p.Steps) == 0 {
+		return false
+	}
+	s, ok := p.Steps[0].Step.(Sync)
+	return ok && s.Message == nsenter.MessageGroup
+}
+
+// Messages returns what the stage will send, in its order. Besides, it may send an error at any time. MessageGroup is
+// not in the list: it comes before all others, and who starts the stage answers it.
 func (p *Plan) Messages() []Message {
 	var messages []Message
 	for i := range p.Steps {
 		switch s := p.Steps[i].Step.(type) {
 		case Sync:
-			messages = append(messages, Message{Type: s.Message})
+			if s.Message != nsenter.MessageGroup {
+				messages = append(messages, Message{Type: s.Message})
+			}
 		case Fork:
 			messages = append(messages, Message{Type: nsenter.MessageForked})
 		case Console:

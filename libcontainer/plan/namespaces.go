@@ -86,11 +86,25 @@ func ownUserNamespace(b *builder) error {
 	return nil
 }
 
+// hostsMemory says that the stage's memory does not belong to the container's user namespace, as it has joined it. Then
+// an ordinary user's rt may look into its /proc/PID only while it is dumpable. It is not all the time: whoever has
+// CAP_SYS_PTRACE in that namespace could take what the stage has of the host.
+func (b *builder) hostsMemory() bool { return b.host.Unprivileged && b.joined(specs.UserNamespace) }
+
 func sessionKeyring(b *builder) error {
 	if !b.host.NoNewKeyring {
 		b.labelKeys()
 		b.member = ""
 		b.add(SessionKeyring{Name: "_ses." + b.host.ID})
+	}
+	return nil
+}
+
+// movedGroup waits until the stage is in its control group, where it can't be born: systemd moves it (MessageGroup).
+func movedGroup(b *builder) error {
+	if b.host.MovedByHost {
+		b.member = "linux.cgroupsPath"
+		b.add(Sync{Message: nsenter.MessageGroup})
 	}
 	return nil
 }
@@ -134,7 +148,10 @@ func joinNamespaces(b *builder) error {
 	if b.host.Unprivileged {
 		user, others = others, user
 	}
-	b.plan.Steps = append(append(b.plan.Steps, others...), user...)
+	b.plan.Steps = append(b.plan.Steps, others...)
+	b.member = "process.user"
+	b.giveUpGroups()
+	b.plan.Steps = append(b.plan.Steps, user...)
 	return nil
 }
 
@@ -189,7 +206,7 @@ func unshareNamespaces(b *builder) error {
 	}
 	if flags&unix.CLONE_NEWTIME != 0 && len(b.spec.Linux.TimeOffsets) > 0 {
 		b.member = "linux.timeOffsets"
-		b.add(Sync{Message: nsenter.MessageTimeOffsets})
+		b.add(Sync{Message: nsenter.MessageTimeOffsets, Dumpable: b.hostsMemory()})
 	}
 	if b.needsFork() {
 		b.member = "linux.namespaces"

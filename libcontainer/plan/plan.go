@@ -63,6 +63,7 @@ type Host struct {
 	Rootfs string // absolute and clean
 
 	TaskFiles    int           // number of `tasks` files to join
+	MovedByHost  bool          // the host side has the stage moved to its control group, which neither may do
 	CgroupV2     bool          // pure v2
 	CgroupMounts []CgroupMount // v1, hybrid: one per hierarchy, sorted by name; v2: the group alone
 
@@ -98,7 +99,9 @@ type concern func(*builder) error
 
 // createOrder is the life of a container up to the user's process: what create does. docs/lifecycle.md explains it.
 var createOrder = []concern{
+	movedGroup,       // by somebody who wants to see whose process it is
 	ownUserNamespace, // an ordinary user has no rights outside of it
+	earlyOOMScore,    // while the file is the user's
 	labelFiles,       // with the host's privileges, before anything can be hidden from us
 	sessionKeyring,
 	controlGroups, // before the cgroup namespace is made: its root is where the process is
@@ -189,6 +192,8 @@ type builder struct {
 	host   Host
 	plan   *Plan
 	member string // of the config that the steps being added come from
+
+	groupsGivenUp bool // by an earlier step
 
 	entered *Entered // the container that exists and is entered; nil while one is made
 

@@ -92,7 +92,8 @@ func findProgram(b *builder) error {
 // ready ends what create does. `run` starts the program with the answer; `create` leaves the stage waiting, there or, with
 // a filter that has a listener, where that is loaded.
 func ready(b *builder) error {
-	b.add(Sync{Message: nsenter.MessageReady})
+	// By now it holds nothing of the host, and hooks and further processes want to enter its namespaces.
+	b.add(Sync{Message: nsenter.MessageReady, Dumpable: b.hostsMemory(), Stays: b.hostsMemory()})
 	if b.host.WaitForStart && !b.waitsUnderFilter() {
 		b.add(WaitStart{Fifo: b.file(File{Kind: FileFifo}), Result: b.file(File{Kind: FileResult})})
 	}
@@ -195,13 +196,24 @@ func groups(b *builder) error {
 		return nil
 	}
 	b.member = "process.user.additionalGids"
-	if !b.host.SetgroupsDenied {
-		b.add(Groups{IDs: p.User.AdditionalGids})
-	} else if len(p.User.AdditionalGids) > 0 {
+	ids := p.User.AdditionalGids
+	switch {
+	case !b.host.SetgroupsDenied && (len(ids) > 0 || !b.groupsGivenUp):
+		b.add(Groups{IDs: ids, KeepIfDenied: len(ids) == 0 && b.host.Unprivileged && b.joined(specs.UserNamespace)})
+	case b.host.SetgroupsDenied && len(ids) > 0:
 		return fmt.Errorf("%s %d: setgroups(2) is denied in a user namespace with a single group of an ordinary user "+
 			"(leave them out, or give linux.gidMappings a range of /etc/subgid)", b.member, p.User.AdditionalGids)
 	}
 	return nil
+}
+
+// giveUpGroups does so before a user namespace is joined, which may deny setgroups(2): root's groups must not be kept.
+func (b *builder) giveUpGroups() {
+	if b.spec.Process == nil || b.host.Unprivileged || b.host.SetgroupsDenied || !b.joined(specs.UserNamespace) {
+		return
+	}
+	b.groupsGivenUp = true
+	b.add(Groups{})
 }
 
 func user(b *builder) error {

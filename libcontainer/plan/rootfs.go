@@ -60,7 +60,7 @@ func createHooks(b *builder) error {
 		return nil
 	}
 	b.member = "hooks"
-	b.add(Sync{Message: nsenter.MessageHooks})
+	b.add(Sync{Message: nsenter.MessageHooks, Dumpable: b.hostsMemory()})
 	return nil
 }
 

@@ -35,6 +35,7 @@ type (
 	Sync    struct {
 		Message  uint32
 		Dumpable bool
+		Stays    bool // dumpable, behind the answer too
 	}
 	Fork       struct{ Ready bool }
 	BecomeRoot struct{}
@@ -117,7 +118,10 @@ type (
 	OwnStdio     struct{ UID uint32 }
 	Personality  struct{ Persona uint64 }
 	Bounding     struct{ Keep uint64 }
-	Groups       struct{ IDs []uint32 }
+	Groups       struct {
+		IDs          []uint32
+		KeepIfDenied bool
+	}
 	User         struct{ UID, GID uint32 }
 	Capabilities struct{ Effective, Permitted, Inheritable uint64 }
 	Ambient      struct{ Raise uint64 }
@@ -193,7 +197,7 @@ func (s Unshare) encode(e *encoder) {
 }
 
 func (s Sync) encode(e *encoder) {
-	put(e, nsenter.OpSync, &nsenter.StepSync{Message: s.Message, Flags: nsenter.SyncDumpable * number(s.Dumpable)})
+	put(e, nsenter.OpSync, &nsenter.StepSync{Message: s.Message, Flags: nsenter.SyncDumpable*number(s.Dumpable) | nsenter.SyncStays*number(s.Stays)})
 }
 
 func (s Fork) encode(e *encoder) {

@@ -53,7 +53,7 @@ func (s Groups) encode(e *encoder) {
 	for i, id := range s.IDs {
 		ids[i] = uint64(id)
 	}
-	put(e, nsenter.OpGroups, &nsenter.StepGroups{Ids: e.list(ids)})
+	put(e, nsenter.OpGroups, &nsenter.StepGroups{Ids: e.list(ids), Flags: nsenter.GroupsKeepIfDenied * number(s.KeepIfDenied)})
 }
 
 func (s User) encode(e *encoder) {

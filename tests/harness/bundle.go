@@ -198,7 +198,7 @@ func (b *Bundle) clean(t *testing.T) {
 		t.Errorf("clean up: control group left: %s", dir)
 		removeCgroup(dir)
 	}
-	if b.User != 0 {
+	if b.User >= firstUser {
 		for _, process := range ProcessesOf(b.User) {
 			t.Errorf("clean up: process left: %s", process)
 		}

@@ -26,9 +26,15 @@ var userCount atomic.Uint32
 // is the user's, and its config is that of `rt spec --rootless`.
 func NewUserBundle(t *testing.T, args ...string) *Bundle {
 	t.Helper()
-	NeedCgroupfs(t, "rt has it for root only")
+	return NewBundleOf(t, firstUser+uint32(os.Getpid()%1000)+1000*userCount.Add(1), args...)
+}
+
+// NewBundleOf is NewUserBundle for one user.
+func NewBundleOf(t *testing.T, user uint32, args ...string) *Bundle {
+	t.Helper()
 	b := NewBundle(t, args...)
-	b.User = firstUser + uint32(os.Getpid()%1000) + 1000*userCount.Add(1)
+	b.User = user
+	b.Systemd = false // most users have no systemd
 	// Where the program under test lies, the user need not get at it. The copy is made by another process: children that
 	// are started meanwhile would inherit a descriptor of ours that is open for writing, and execve would fail.
 	b.program = filepath.Join(b.base, "rt")
