@@ -53,6 +53,7 @@ type creation struct {
 	oom        chan string // what watchOOM has seen; nil if nobody watches
 	holder     *stage      // holds the place in a new scope of systemd until the stage is there
 	console    *os.File    // master of the terminal, until somebody takes it
+	clocks     int         // timens_offsets of the stage, once it is open
 	rollback
 }
 

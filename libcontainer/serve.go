@@ -153,7 +153,7 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 	case nsenter.MessageOomScore:
 		return n.answerAfter(applyOOMScore(n.stage.pid, n.spec.Process))
 	case nsenter.MessageTimeOffsets:
-		return n.answerAfter(writeTimeOffsets(n.stage.pid, n.spec.Linux.TimeOffsets))
+		return n.answerAfter(n.setTimeOffsets())
 	case nsenter.MessageForked:
 		if err := n.stage.follow(int(m.Value)); err != nil {
 			return err
@@ -251,14 +251,27 @@ func writeIDMaps(pid int, maps []idMap) error {
 	return nil
 }
 
-// writeTimeOffsets sets the clocks of a new time namespace (time_namespaces(7)).
-func writeTimeOffsets(pid int, offsets map[string]specs.LinuxTimeOffset) error {
+// setTimeOffsets sets the clocks of a new time namespace (time_namespaces(7)). An ordinary user's stage that joins a user
+// namespace asks twice: for the file to be opened, and for it to be written, which takes the rights of who opened it.
+func (n *creation) setTimeOffsets() error {
+	early := n.clocks == 0 && unprivileged() && !hasPrivate(n.spec, specs.UserNamespace)
+	if n.clocks == 0 {
+		fd, err := sys.Open("/proc/"+strconv.Itoa(n.stage.pid)+"/timens_offsets", unix.O_WRONLY)
+		if err != nil {
+			return fmt.Errorf("linux.timeOffsets: %w", err)
+		}
+		n.clocks = fd
+	}
+	if early {
+		return nil
+	}
+	defer unix.Close(n.clocks)
 	var text strings.Builder
-	for clock, o := range offsets {
+	for clock, o := range n.spec.Linux.TimeOffsets {
 		fmt.Fprintf(&text, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
 	}
-	if err := sys.WriteFile("/proc/"+strconv.Itoa(pid)+"/timens_offsets", text.String()); err != nil {
-		return fmt.Errorf("linux.timeOffsets: %w", err)
+	if _, err := unix.Write(n.clocks, []byte(text.String())); err != nil {
+		return fmt.Errorf("linux.timeOffsets: write timens_offsets: %w", err)
 	}
 	return nil
 }

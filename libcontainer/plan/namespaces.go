@@ -206,7 +206,7 @@ func unshareNamespaces(b *builder) error {
 	}
 	if flags&unix.CLONE_NEWTIME != 0 && len(b.spec.Linux.TimeOffsets) > 0 {
 		b.member = "linux.timeOffsets"
-		b.add(Sync{Message: nsenter.MessageTimeOffsets, Dumpable: b.hostsMemory()})
+		b.add(Sync{Message: nsenter.MessageTimeOffsets})
 	}
 	if b.needsFork() {
 		b.member = "linux.namespaces"
@@ -223,6 +223,16 @@ func names(b *builder) error {
 	if b.spec.Domainname != "" {
 		b.member = "domainname"
 		b.add(DomainName{Name: b.spec.Domainname})
+	}
+	return nil
+}
+
+// earlyTimeOffsets gives an ordinary user the moment to open the file that is written when the time namespace is there: in
+// a user namespace that is joined it is not the user's any more.
+func earlyTimeOffsets(b *builder) error {
+	if b.hostsMemory() && b.private(specs.TimeNamespace) && len(b.spec.Linux.TimeOffsets) > 0 {
+		b.member = "linux.timeOffsets"
+		b.add(Sync{Message: nsenter.MessageTimeOffsets, Dumpable: true})
 	}
 	return nil
 }

@@ -102,6 +102,7 @@ var createOrder = []concern{
 	movedGroup,       // by somebody who wants to see whose process it is
 	ownUserNamespace, // an ordinary user has no rights outside of it
 	earlyOOMScore,    // while the file is the user's
+	earlyTimeOffsets, // likewise
 	labelFiles,       // with the host's privileges, before anything can be hidden from us
 	sessionKeyring,
 	controlGroups, // before the cgroup namespace is made: its root is where the process is

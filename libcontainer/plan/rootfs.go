@@ -60,7 +60,8 @@ func createHooks(b *builder) error {
 		return nil
 	}
 	b.member = "hooks"
-	b.add(Sync{Message: nsenter.MessageHooks, Dumpable: b.hostsMemory()})
+	// The host's root is still in reach. Only the hooks that run there need the namespaces, and can be looked into anyway.
+	b.add(Sync{Message: nsenter.MessageHooks, Dumpable: b.hostsMemory() && len(b.spec.Hooks.CreateContainer) > 0})
 	return nil
 }
 

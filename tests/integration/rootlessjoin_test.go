@@ -5,6 +5,9 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -162,6 +165,46 @@ func TestUserNamespacesThatAUserCantJoin(t *testing.T) {
 			before.WantSame(t)
 		})
 	}
+}
+
+// Who has CAP_SYS_PTRACE in the user namespace that is joined finds nothing of the host by way of the stage: as long as
+// its root is the host's it can't be looked into, and when it can be, no descriptor of it leads there.
+func TestNobodyInAJoinedUserNamespaceReachesTheHostThroughTheStage(t *testing.T) {
+	t.Parallel()
+	first := harness.NewUserBundle(t, "sleep", "1000")
+	b := beside(t, first, "sh", "-c", "awk '{print $1, $2}' /proc/self/timens_offsets; sleep 1000")
+	b.Spec.Linux.Namespaces = append(b.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
+	b.Spec.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: 1000}, "monotonic": {Secs: 2000}}
+	log := harness.WriteFile(t, b.Path("log"), "", 0o666)
+	if err := os.Chmod(log, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	look := fmt.Sprintf("nsenter --user=/proc/%d/ns/user --preserve-credentials sh -c 'grep CapEff /proc/self/status; for f in root cwd ns/mnt ns/net fd/0; do readlink /proc/'$pid'/$f; done; true'",
+		first.State(t).Pid)
+	hook := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); " + look + " >>" + log}}}
+	b.Spec.Hooks = &specs.Hooks{Prestart: hook, CreateRuntime: hook} //nolint:staticcheck // prestart is deprecated, not gone
+	b.Create(t).WantExit(t, 0)
+	pid := b.State(t).Pid
+	if got := harness.ReadFile(t, log); strings.Count(got, "\n") != 2 || strings.Count(got, "CapEff:") != 2 {
+		t.Errorf("during the hooks the stage shows %q", got)
+	}
+	user := strconv.Itoa(int(b.User))
+	out, err := exec.Command("setpriv", "--reuid", user, "--regid", user, "--clear-groups", "sh", "-c", "pid="+strconv.Itoa(pid)+"; "+look).Output()
+	if lines := strings.Split(string(out), "\n"); err != nil || len(lines) != 7 || lines[1] != "/" {
+		t.Errorf("of the created container the same shows %q, %v", out, err) // or the look proves nothing
+	}
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		target, _ := os.Readlink(file)
+		if n := filepath.Base(file); n > "2" && !strings.HasSuffix(target, "/exec.fifo") && !strings.HasSuffix(target, "/exec.result") {
+			t.Errorf("the created container has descriptor %s open: %s", n, target)
+		}
+	}
+	b.Start(t).WantExit(t, 0)
+	b.WaitForOutput(t, "monotonic 2000\nboottime 1000\n")
 }
 
 // Root, too, may join what a user has made: root's groups stay behind, also where they could not be given up inside.

@@ -179,7 +179,18 @@ func TestAllProcessesOfAUsersContainerAreInTheScope(t *testing.T) {
 func TestTheRootOfAUserNamespaceMakesScopesOfTheUser(t *testing.T) {
 	b := newUserScope(t, "sleep", "1000")
 	before := b.Snapshot(t)
-	b.Wrapper = asUser(b, "unshare", "--user", "--map-root-user", "--mount", "--")
+	holder := asUser(b, "unshare", "--user", "--map-root-user", "--mount", "sleep", "1000")
+	namespace := exec.Command(holder[0], holder[1:]...)
+	if err := namespace.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = namespace.Process.Kill(); _ = namespace.Wait() })
+	pid := strconv.Itoa(namespace.Process.Pid)
+	harness.Eventually(t, "the user namespace is there", func() bool {
+		name, _ := os.ReadFile("/proc/" + pid + "/comm")
+		return string(name) == "sleep\n"
+	})
+	b.Wrapper = asUser(b, "nsenter", "--target", pid, "--user", "--mount", "--preserve-credentials", "--")
 	for _, ids := range [][]specs.LinuxIDMapping{b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings} {
 		ids[0].HostID = 0
 	}
