@@ -113,13 +113,8 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 			return "a directory on the way is a symbolic link, which is refused in /dev"
 		}
 	case plan.Groups:
-		if errno == unix.EPERM {
-			return "the user namespace that is joined denies setgroups(2): leave them out"
-		}
-		return unmappedHint(errno)
-	case plan.User:
-		return unmappedHint(errno)
-	case plan.BecomeRoot:
+		return groupsHint(errno)
+	case plan.User, plan.BecomeRoot:
 		return unmappedHint(errno)
 	case plan.Capabilities:
 		if errno == unix.EPERM {
@@ -145,6 +140,13 @@ func joinHint(s *plan.JoinNamespace, errno unix.Errno) string {
 		return namespaceHint
 	}
 	return ""
+}
+
+func groupsHint(errno unix.Errno) string {
+	if errno == unix.EPERM {
+		return "the user namespace that is joined denies setgroups(2): leave them out"
+	}
+	return unmappedHint(errno)
 }
 
 func unmappedHint(errno unix.Errno) string {

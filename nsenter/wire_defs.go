@@ -10,31 +10,31 @@ package nsenter
 import "C"
 
 const (
-	PlanMagic         = C.PLAN_MAGIC
-	PlanVersion       = C.PLAN_VERSION
-	RootfsClone       = C.ROOTFS_CLONE
-	AttachHold        = C.ATTACH_HOLD
-	HeldMax           = C.HELD_MAX
-	AttachNoSymlinks  = C.ATTACH_NO_SYMLINKS
-	CloneRecursive    = C.CLONE_RECURSIVE
-	CloneFromOldRoot  = C.CLONE_FROM_OLD_ROOT
-	CloneFromStaging  = C.CLONE_FROM_STAGING
-	RootfsStaged      = C.ROOTFS_STAGED
-	ChrootMove        = C.CHROOT_MOVE
-	OpenProcProcesses = C.OPEN_PROC_PROCESSES
-	LabelKeep         = C.LABEL_KEEP
-	LabelAgain        = C.LABEL_AGAIN
-	ConsoleAttach     = C.CONSOLE_ATTACH
-	ForkReady         = C.FORK_READY
-	SyncDumpable      = C.SYNC_DUMPABLE
-	SyncStays         = C.SYNC_STAYS
+	PlanMagic          = C.PLAN_MAGIC
+	PlanVersion        = C.PLAN_VERSION
+	RootfsClone        = C.ROOTFS_CLONE
+	AttachHold         = C.ATTACH_HOLD
+	HeldMax            = C.HELD_MAX
+	AttachNoSymlinks   = C.ATTACH_NO_SYMLINKS
+	CloneRecursive     = C.CLONE_RECURSIVE
+	CloneFromOldRoot   = C.CLONE_FROM_OLD_ROOT
+	CloneFromStaging   = C.CLONE_FROM_STAGING
+	RootfsStaged       = C.ROOTFS_STAGED
+	ChrootMove         = C.CHROOT_MOVE
+	OpenProcProcesses  = C.OPEN_PROC_PROCESSES
+	LabelKeep          = C.LABEL_KEEP
+	LabelAgain         = C.LABEL_AGAIN
+	ConsoleAttach      = C.CONSOLE_ATTACH
+	ForkReady          = C.FORK_READY
+	SyncDumpable       = C.SYNC_DUMPABLE
+	SyncStays          = C.SYNC_STAYS
 	GroupsKeepIfDenied = C.GROUPS_KEEP_IF_DENIED
-	NodeNoSymlinks    = C.NODE_NO_SYMLINKS
-	SymlinkReplace    = C.SYMLINK_REPLACE
-	ChdirDeniedLater  = C.CHDIR_DENIED_LATER
-	ChdirIfDenied     = C.CHDIR_IF_DENIED
-	MessageCall       = C.MESSAGE_CALL
-	MessageDetail     = C.MESSAGE_DETAIL
+	NodeNoSymlinks     = C.NODE_NO_SYMLINKS
+	SymlinkReplace     = C.SYMLINK_REPLACE
+	ChdirDeniedLater   = C.CHDIR_DENIED_LATER
+	ChdirIfDenied      = C.CHDIR_IF_DENIED
+	MessageCall        = C.MESSAGE_CALL
+	MessageDetail      = C.MESSAGE_DETAIL
 )
 
 // Numbers of the steps.

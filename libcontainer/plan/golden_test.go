@@ -50,6 +50,8 @@ func goldens() []golden {
 		{name: "rootless-joined", config: "joined", host: moved, edit: func(s *specs.Spec) {
 			score := 500
 			s.Process.OOMScoreAdj = &score
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
+			s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: 7}}
 		}},
 		{name: "rootless-time", config: "rootless", host: rootless, edit: func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
