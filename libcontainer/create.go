@@ -219,9 +219,10 @@ func (n *creation) plan(wait bool, taskFiles int) (*plan.Plan, error) {
 
 // planHost is what every plan for a container has to know.
 func planHost(c *Container, group *cgroup.Group, taskFiles int) plan.Host {
+	bounding, all := sys.Capabilities()
 	return plan.Host{
 		ID: c.saved.ID, Bundle: c.saved.Bundle, Rootfs: c.saved.Rootfs,
-		TaskFiles: taskFiles, MovedByHost: group.MovedBySystemd(), Capabilities: sys.BoundingSet(),
+		TaskFiles: taskFiles, MovedByHost: group.MovedBySystemd(), Capabilities: bounding, AllCapabilities: all,
 		Unprivileged: unprivileged(), NodesRefused: limitedRoot(), SetgroupsDenied: c.deniesSetgroups(),
 	}
 }

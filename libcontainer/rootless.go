@@ -5,6 +5,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"strings"
 	"sync"
@@ -169,13 +170,12 @@ func (n *creation) prepareUserNamespace() error {
 	return applyOOMScore(n.stage.pid, n.spec.Process)
 }
 
-// allCapabilities are those that rt can pass on.
+// allCapabilities are those of a process that a new user namespace begins with, whatever rt's bounding set is.
 func allCapabilities() []uintptr {
-	var list []uintptr
-	for bits, bit := sys.BoundingSet(), uintptr(0); bits != 0; bits, bit = bits>>1, bit+1 {
-		if bits&1 != 0 {
-			list = append(list, bit)
-		}
+	_, all := sys.Capabilities()
+	list := make([]uintptr, bits.OnesCount64(all))
+	for bit := range list {
+		list[bit] = uintptr(bit)
 	}
 	return list
 }

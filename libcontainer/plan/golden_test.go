@@ -176,7 +176,7 @@ func withStrictFilter(h *Host) {
 func testHost() Host {
 	return Host{
 		ID: "test", Bundle: "/run/bundle", Rootfs: "/run/bundle/rootfs",
-		Capabilities: allCapabilities, WaitForStart: true,
+		Capabilities: allCapabilities, AllCapabilities: allCapabilities, WaitForStart: true,
 	}
 }
 

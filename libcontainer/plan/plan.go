@@ -67,9 +67,11 @@ type Host struct {
 	CgroupV2     bool          // pure v2
 	CgroupMounts []CgroupMount // v1, hybrid: one per hierarchy, sorted by name; v2: the group alone
 
-	Capabilities uint64   // that this process can pass on: its bounding set
-	ProcMounts   []string // mount points of procfs and sysfs, only needed with NoPivot
-	Filter       *Filter  // compiled seccomp filter
+	Capabilities    uint64 // that this process can pass on: its bounding set
+	AllCapabilities uint64 // of the kernel, which a process in a user namespace begins with
+
+	ProcMounts []string // mount points of procfs and sysfs, only needed with NoPivot
+	Filter     *Filter  // compiled seccomp filter
 
 	Unprivileged    bool // rt has no rights on the host: those of the container's user namespace must do for everything
 	NodesRefused    bool // rt is in a user namespace itself, where mknod(2) makes no device

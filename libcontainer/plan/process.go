@@ -139,15 +139,19 @@ func (b *builder) capabilitySets() capabilitySets {
 	if c == nil {
 		return capabilitySets{}
 	}
+	available := b.host.Capabilities
+	if b.userNamespaced() {
+		available = b.host.AllCapabilities // its bounding set is full (user_namespaces(7))
+	}
 	mask := func(set string, names []string) uint64 {
 		m, unknown := capability.Mask(names)
 		for _, name := range unknown {
 			b.warn("process.capabilities.%s: ignore unknown capability %q", set, name)
 		}
-		if lost := m &^ b.host.Capabilities; lost != 0 {
+		if lost := m &^ available; lost != 0 {
 			b.warn("process.capabilities.%s: leave out %s, which rt itself does not have", set, capabilityNames(lost))
 		}
-		return m & b.host.Capabilities
+		return m & available
 	}
 	s := capabilitySets{
 		bounding: mask("bounding", c.Bounding), effective: mask("effective", c.Effective),

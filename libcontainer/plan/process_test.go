@@ -55,7 +55,7 @@ func TestCapabilitySets(t *testing.T) {
 		},
 	} {
 		b := &builder{
-			spec: &specs.Spec{Process: &specs.Process{Capabilities: c.caps}},
+			spec: &specs.Spec{Process: &specs.Process{Capabilities: c.caps}, Linux: &specs.Linux{}},
 			host: Host{Capabilities: c.has}, plan: &Plan{},
 		}
 		if got := b.capabilitySets(); got != c.want {

@@ -149,17 +149,18 @@ func InUserNamespace() bool {
 	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != initial
 }
 
-// BoundingSet returns the capabilities that a child of this process can have at most (capabilities(7)).
-func BoundingSet() uint64 {
-	var mask uint64
+// Capabilities returns those that a child of this process can have at most, its bounding set, and all of this kernel,
+// which a child in a user namespace below has (capabilities(7), user_namespaces(7)).
+func Capabilities() (bounding, all uint64) {
 	for bit := range 64 {
 		set, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(bit), 0, 0, 0)
 		if err != nil {
 			break // the first that the kernel does not know
 		}
-		mask |= uint64(set) << bit
+		bounding |= uint64(set) << bit
+		all |= 1 << bit
 	}
-	return mask
+	return bounding, all
 }
 
 // CloseOnExecFrom marks every descriptor from first on: none that our caller left open reaches a child.

@@ -75,7 +75,7 @@ func newSeed(config string, kind seedKind) ([]byte, error) {
 		ID: "seed", Bundle: "/bundle", Rootfs: "/bundle/rootfs", TaskFiles: 1,
 		CgroupMounts: []plan.CgroupMount{{Name: "cpu,cpuacct", Path: "/sys/fs/cgroup/cpu,cpuacct/seed", Links: []string{"cpu"}}},
 		ProcMounts:   []string{"/proc"}, NoPivot: strings.Contains(config, "hooks"),
-		Filter: &plan.Filter{Program: make([]byte, 64)}, Capabilities: 1<<41 - 1, WaitForStart: true,
+		Filter: &plan.Filter{Program: make([]byte, 64)}, Capabilities: 1<<41 - 1, AllCapabilities: 1<<41 - 1, WaitForStart: true,
 	}
 	if kind == ofListener {
 		host.Filter.Flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER

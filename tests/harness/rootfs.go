@@ -40,6 +40,14 @@ var busybox = sync.OnceValues(func() (busyboxProgram, error) {
 	return busyboxProgram{program, strings.Fields(string(list))}, err
 })
 
+// MakeRootfs makes a root file system for a test that has no Bundle.
+func MakeRootfs(t *testing.T, rootfs string) {
+	t.Helper()
+	if err := makeRootfs(rootfs); err != nil {
+		t.Fatalf("make rootfs: %v", err)
+	}
+}
+
 // makeRootfs makes a root file system of a static busybox. The mount points of the default config are missing, as
 // rt has to make them.
 func makeRootfs(rootfs string) error {

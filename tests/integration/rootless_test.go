@@ -365,3 +365,17 @@ func TestRootWithoutAGroup(t *testing.T) {
 	run().WantExit(t, 0).WantStdoutIs(t, "it has run")
 	before.WantSame(t)
 }
+
+// The bounding set of rt's caller ends at a user namespace: who is in that begins with a full one.
+func TestABoundingSetEndsAtAUserNamespace(t *testing.T) {
+	t.Parallel()
+	b := harness.NewUserBundle(t, "grep", "CapBnd", "/proc/self/status")
+	user := strconv.Itoa(int(b.User))
+	b.Wrapper = []string{"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--bounding-set", "-sys_admin,-kill"}
+	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "CapBnd:\t0000000020000420").WantStderrIs(t, "")
+	b.Spec.Process.Args = []string{"sleep", "1000"}
+	b.Run(t, "--detach").WantExit(t, 0)
+	b.Exec(t, nil, "grep", "CapBnd", "/proc/self/status").WantExit(t, 0).WantStdoutIs(t, "CapBnd:\t0000000020000420")
+	b.Wrapper = nil
+	b.Delete(t, "--force").WantExit(t, 0)
+}
