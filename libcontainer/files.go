@@ -16,9 +16,6 @@ import (
 // openedFiles are the descriptors that a plan asked for, in its order.
 type openedFiles []int
 
-// late stands for the new network namespace, until somebody takes it.
-const late = -1
-
 func (o openedFiles) close() { closeAll(o) }
 
 // fileSources are what the files of a plan come from, besides their paths.
@@ -65,8 +62,6 @@ func openFile(f *plan.File, from fileSources) (int, error) {
 		return fd, nil
 	case plan.FileInit:
 		return unix.FcntlInt(uintptr(from.init), unix.F_DUPFD_CLOEXEC, 3)
-	case plan.FileNewNetwork:
-		return late, nil
 	case plan.FileFifo:
 		return makeFifo(filepath.Join(from.dir, fifoName))
 	case plan.FileResult:

@@ -36,7 +36,7 @@ type stageStart struct {
 	stdio  [3]uintptr
 	sys    syscall.SysProcAttr
 
-	network *newNetwork // that gives the file that is late; may be nil
+	network *newNetwork // for a plan that wants one
 
 	shortLived bool // nothing is executed after it: it may have what our caller left open, which stays as it is for the next
 
@@ -102,7 +102,25 @@ func (s *stageStart) run() (*stage, error) {
 		unix.Close(ours)
 		return nil, err
 	}
-	return &stage{pid: pid, pidFD: pidFD, socket: ours}, nil
+	st := &stage{pid: pid, pidFD: pidFD, socket: ours}
+	if s.plan.NewNetwork {
+		if err := st.sendNetwork(s.network); err != nil {
+			st.kill()
+			return nil, err
+		}
+	}
+	return st, nil
+}
+
+// sendNetwork gives the stage the new network namespace: it has been made while the stage was started.
+func (s *stage) sendNetwork(network *newNetwork) error {
+	fd, err := network.take()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	m := nsenter.Message{Type: nsenter.MessageGo}
+	return sys.SendDescriptor(s.socket, sys.Bytes(&m), fd)
 }
 
 func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
@@ -136,11 +154,6 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 		return 0, -1, err
 	}
 	defer unix.Close(planFile)
-	if i := slices.Index(s.opened, late); i >= 0 {
-		if s.opened[i], err = s.network.take(); err != nil {
-			return 0, -1, err
-		}
-	}
 	files = append(files, uintptr(socket), uintptr(planFile))
 	for _, fd := range s.opened {
 		files = append(files, uintptr(fd))

@@ -91,8 +91,10 @@ void step_enter_directory(const struct step_enter_directory *s)
 /* setns(2). The plan lists the user namespace where the others no longer need the host's privileges. */
 void step_join_namespace(const struct step_join_namespace *s)
 {
-	must(sys2(__NR_setns, s->fd, s->type), "setns");
-	sys_close(s->fd);
+	int fd = s->fd >= 0 ? s->fd : wait_descriptor();
+
+	must(sys2(__NR_setns, fd, s->type), "setns");
+	sys_close(fd);
 }
 
 void step_unshare(const struct step_unshare *s)

@@ -54,6 +54,7 @@ void relocate(struct list l, uint64_t *extra);
 
 void send_message(uint32_t type, int32_t value, int fd);
 const char *wait_go(void);
+int wait_descriptor(void);
 
 size_t length_of(const char *s);
 size_t copy_text(char *to, size_t size, const char *from);

@@ -63,8 +63,6 @@ func describeFile(f *File) string {
 		what = "exec.fifo"
 	case FileInit:
 		what = "pidfd of init"
-	case FileNewNetwork:
-		what = "new network namespace"
 	case FileResult:
 		what = "exec.result"
 	default:
@@ -98,6 +96,9 @@ func describeEntry(e *Entry) string {
 func describeField(field string, value any) string {
 	switch v := value.(type) {
 	case Slot:
+		if v == NoSlot && field == "JoinNamespace.Namespace" {
+			return "new"
+		}
 		if v == NoSlot {
 			return ""
 		}

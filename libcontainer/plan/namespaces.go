@@ -159,7 +159,7 @@ func joinNamespaces(b *builder) error {
 // then charges them to rt, not to the container.
 const madeByClone = unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
-// MakesNetwork says that the plan for s asks the host side for a new network namespace (FileNewNetwork). It does unless
+// MakesNetwork says that the plan for s asks the host side for a new network namespace (Plan.NewNetwork). It does unless
 // a user namespace shall own it.
 func MakesNetwork(s *specs.Spec) bool {
 	b := &builder{spec: s}
@@ -197,7 +197,8 @@ func unshareNamespaces(b *builder) error {
 		b.plan.CloneFlags |= uintptr(flags) & madeByClone
 	}
 	if b.makesNetwork() {
-		b.add(JoinNamespace{Namespace: b.file(File{Kind: FileNewNetwork}), Type: unix.CLONE_NEWNET})
+		b.plan.NewNetwork = true
+		b.add(JoinNamespace{Namespace: NoSlot, Type: unix.CLONE_NEWNET})
 		flags &^= unix.CLONE_NEWNET
 	}
 	flags &^= uint32(b.plan.CloneFlags)

@@ -17,6 +17,7 @@ type Plan struct {
 	Files       []File  // to be opened by the host side, in this order
 	IDMaps      []IDMap // of mounts; MapTree refers to them
 	CloneFlags  uintptr // CLONE_NEW* that the stage is started with
+	NewNetwork  bool    // the host side makes a network namespace with lo up, and sends it when the stage has been started
 	PreserveFDs int     // descriptors from 3 on that the user's process keeps
 	Started     int     // index of the first step after the start
 	Warnings    []string
@@ -42,7 +43,6 @@ const (
 	FileFifo                       // exec.fifo
 	FileResult                     // exec.result
 	FileInit                       // pidfd of the container's first process
-	FileNewNetwork                 // network namespace that the host side makes, with lo up
 )
 
 // File is something that the host side opens for the stage.
