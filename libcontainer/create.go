@@ -24,7 +24,7 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 		return nil, err
 	}
 	defer n.c.release()
-	if err := n.stage.answer(""); err != nil {
+	if err := n.stage.answer(n.home); err != nil {
 		return nil, n.fail(err)
 	}
 	if err := n.stage.awaitExecute(n.planned); err != nil { // its end of the socket closes
@@ -47,6 +47,7 @@ type creation struct {
 	network    *newNetwork           // that this thread makes, if the plan asks for it
 	lateLimits *specs.LinuxResources // that would be in the stage's way
 	planned    *plan.Plan
+	home       string // entry of the environment, if the configuration has none
 	stage      *stage
 	devices    *network.Moved
 	mappings   []int       // user namespaces of Plan.IDMaps that were needed, else -1

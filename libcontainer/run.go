@@ -160,7 +160,7 @@ func attachConsole(console *os.File) (*terminal.Attach, error) {
 func (n *creation) release() error {
 	root := openRoot(n.stage.pid)
 	defer unix.Close(root)
-	if err := n.stage.answer(""); err != nil {
+	if err := n.stage.answer(n.home); err != nil {
 		return err
 	}
 	m, err := n.stage.awaitProgram()

@@ -174,7 +174,8 @@ func (n *creation) handle(m *nsenter.Message, fd int) error {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
-		return n.stage.answer("HOME=" + home)
+		n.home = "HOME=" + home
+		return nil
 	}
 	return n.ready() // MessageReady, which Create or Run answers
 }

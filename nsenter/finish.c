@@ -46,7 +46,8 @@ void step_change_directory(const struct step_change_directory *s)
 	check_inside_root();
 }
 
-/* The host side reads it: here no text is parsed. O_NONBLOCK: it may be a FIFO. */
+/* The host side reads it: here no text is parsed. Its answer comes with that to MESSAGE_READY. O_NONBLOCK: it may be a
+ * FIFO. */
 void step_home(const struct step_home *s)
 {
 	long fd = open_below_root("etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
@@ -55,7 +56,6 @@ void step_home(const struct step_home *s)
 	send_message(MESSAGE_DESCRIPTOR, DESCRIPTOR_PASSWD, fd < 0 ? -1 : (int)fd);
 	if (fd >= 0)
 		sys_close((int)fd);
-	copy_text(reg.home, sizeof reg.home, wait_go());
 }
 
 /* As execvp(3) goes on after ENOENT, ENOTDIR and EACCES, and reports EACCES if it met it; likewise after a loop of links. */

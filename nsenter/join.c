@@ -106,6 +106,8 @@ void step_unshare(const struct step_unshare *s)
  * Until then its death ends the wait. */
 void step_sync(const struct step_sync *s)
 {
+	const char *answer;
+
 	if (s->message == MESSAGE_READY) {
 		close_registers();
 		sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
@@ -113,7 +115,9 @@ void step_sync(const struct step_sync *s)
 	if (s->flags & SYNC_DUMPABLE)
 		sys2(__NR_prctl, PR_SET_DUMPABLE, 1);
 	send_message(s->message, 0, -1);
-	wait_go();
+	answer = wait_go();
+	if (s->message == MESSAGE_READY)
+		copy_text(reg.home, sizeof reg.home, answer);
 	if ((s->flags & SYNC_DUMPABLE) && !(s->flags & SYNC_STAYS))
 		sys2(__NR_prctl, PR_SET_DUMPABLE, 0);
 }

@@ -293,7 +293,7 @@ struct step_make_directory { struct step_head head; text path; __u32 mode; };
 /* chdir, and a check that the directory is inside the root. */
 struct step_change_directory { struct step_head head; text path; __u32 flags; };
 
-/* Sends /etc/passwd (DESCRIPTOR_PASSWD); the answer's detail is the HOME entry of the environment. */
+/* Sends /etc/passwd (DESCRIPTOR_PASSWD); the detail of the answer to MESSAGE_READY is the HOME entry of the environment. */
 struct step_home { struct step_head head; };
 
 /* Checks that one of the candidates (texts) is a program. */
@@ -330,7 +330,7 @@ enum message_type {
 enum descriptor_kind {
 	DESCRIPTOR_NONE,
 	DESCRIPTOR_CONSOLE, /* master of the terminal; no answer is awaited */
-	DESCRIPTOR_PASSWD,  /* the container's /etc/passwd; the answer has the HOME entry */
+	DESCRIPTOR_PASSWD,  /* the container's /etc/passwd; no answer is awaited */
 	DESCRIPTOR_TREE,    /* a detached tree; it has its id mapping when the answer comes */
 };
 
