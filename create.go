@@ -8,22 +8,20 @@ import (
 	"github.com/rt-oci/rt/libcontainer"
 )
 
-// createFlags are the options of create, which run has too.
-func createFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "make the container from the bundle in `DIR`, by default the current directory"},
-		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal's master to the listener at the unix socket `PATH`"},
-		&cli.StringFlag{Name: "pid-file", Usage: "write the number of the container's process to `FILE`"},
-		&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the container's process to the listener at the unix socket `PATH`"},
-		&cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root, for a root file system on a ramdisk"},
-		&cli.BoolFlag{Name: "no-new-keyring", Usage: "leave the container in the caller's session keyring"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "pass the `N` descriptors from 3 on to the container's process"},
-	}
-}
+// The options of create, which run has too.
+var (
+	bundleFlag        = &cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "make the container from the bundle in `DIR`, by default the current directory"}
+	consoleSocketFlag = &cli.StringFlag{Name: "console-socket", Usage: "send the terminal's master to the listener at the unix socket `PATH`"}
+	pidFileFlag       = &cli.StringFlag{Name: "pid-file", Usage: "write the number of the container's process to `FILE`"}
+	pidfdSocketFlag   = &cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the container's process to the listener at the unix socket `PATH`"}
+	noPivotFlag       = &cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root, for a root file system on a ramdisk"}
+	noNewKeyringFlag  = &cli.BoolFlag{Name: "no-new-keyring", Usage: "leave the container in the caller's session keyring"}
+	preserveFDsFlag   = &cli.IntFlag{Name: "preserve-fds", Usage: "pass the `N` descriptors from 3 on to the container's process"}
+)
 
 var createCommand = &cli.Command{
 	Name: "create", Usage: "make a container and leave it waiting for start", ArgsUsage: "<container-id> [<bundle>] | <bundle>",
-	Flags: createFlags(),
+	Flags: []cli.Flag{bundleFlag, consoleSocketFlag, pidFileFlag, pidfdSocketFlag, noPivotFlag, noNewKeyringFlag, preserveFDsFlag},
 	Action: func(ctx *cli.Context) error {
 		r, id, options, err := createArguments(ctx)
 		if err != nil {

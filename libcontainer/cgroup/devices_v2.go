@@ -62,7 +62,8 @@ const filterName = "rt_devices"
 // The program has no jump. With jumps the kernel's verifier has to follow every combination of rules that match and
 // don't: 0.45 ms for the default rules alone, on every create, against 0.14 ms for this (Linux 6.18).
 func deviceFilter(rules []rule) []instruction {
-	program := []instruction{
+	program := make([]instruction, 0, 16*(len(rules)+1)) // more than most rules take
+	program = append(program, []instruction{
 		{opLoadWord, pair(regKind, regContext), 0, 0},
 		{opLoadWord, pair(regWanted, regContext), 0, 0},
 		{opLoadWord, pair(regMajor, regContext), 4, 0},
@@ -70,7 +71,7 @@ func deviceFilter(rules []rule) []instruction {
 		{opAndConst, pair(regKind, 0), 0, 0xffff},
 		{opShiftRight, pair(regWanted, 0), 0, 16},
 		{opSet, pair(regDenied, 0), 0, 0},
-	}
+	}...)
 	for i := len(rules) - 1; i >= 0; i-- {
 		program = append(program, compileRule(rules[i])...)
 	}

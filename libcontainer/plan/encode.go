@@ -14,6 +14,7 @@ import (
 // descriptor number that slot 0 has in the stage, socketFD that of the socket to the host side.
 func (p *Plan) Encode(firstFile, socketFD int) ([]byte, error) {
 	measure := encoder{firstFile: firstFile}
+	measure.reserve(usualPlanBytes, usualPlanBytes)
 	measure.steps(p)
 	e := encoder{firstFile: firstFile, dataAt: len(measure.out)}
 	e.reserve(len(measure.out), len(measure.data))
@@ -30,6 +31,9 @@ func (p *Plan) Encode(firstFile, socketFD int) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// usualPlanBytes is enough for the steps of most plans, and for their data: to grow there costs more than to reserve it.
+const usualPlanBytes = 4000
 
 // maxPlanBytes bounds a plan. Arguments and environment together may have a quarter of the stack limit (execve(2)),
 // 2 MiB of 8 usually; the rest is small.

@@ -34,15 +34,15 @@ type FileKind int
 
 // The kinds of files.
 const (
-	FileDirectory  FileKind = iota // O_PATH directory
-	FileNamespace                  // namespace file, which must be of type Namespace
-	FileTree                       // detached clone of the mount tree at Path
-	FileNull                       // detached clone of /dev/null, verified to be the null device
-	FileDevice                     // detached clone of a device node at Path, verified to be Device
-	FileTasks                      // the Index-th `tasks` file of the control group
-	FileFifo                       // exec.fifo
-	FileResult                     // exec.result
-	FileInit                       // pidfd of the container's first process
+	FileDirectory FileKind = iota // O_PATH directory
+	FileNamespace                 // namespace file, which must be of type Namespace
+	FileTree                      // detached clone of the mount tree at Path
+	FileNull                      // detached clone of /dev/null, verified to be the null device
+	FileDevice                    // detached clone of a device node at Path, verified to be Device
+	FileTasks                     // the Index-th `tasks` file of the control group
+	FileFifo                      // exec.fifo
+	FileResult                    // exec.result
+	FileInit                      // pidfd of the container's first process
 )
 
 // File is something that the host side opens for the stage.
