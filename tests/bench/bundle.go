@@ -29,19 +29,19 @@ var filter json.RawMessage
 const peerVersion = "1.0.2"
 
 // newBundles makes them from busybox and from what `spec` of the first runtime writes.
-func newBundles(scratch string, r *runtime, deviceRules bool) (bundles, error) {
+func newBundles(scratch string, r *runtime) (bundles, error) {
 	rootfs := filepath.Join(scratch, "rootfs")
 	if err := makeRootfs(rootfs); err != nil {
 		return bundles{}, err
 	}
 	b := bundles{ends: filepath.Join(scratch, "ends"), filtered: filepath.Join(scratch, "filtered"), stays: filepath.Join(scratch, "stays")}
-	if err := makeBundle(r, b.ends, rootfs, deviceRules, nil, "/bin/true"); err != nil {
+	if err := makeBundle(r, b.ends, rootfs, nil, "/bin/true"); err != nil {
 		return b, err
 	}
-	if err := makeBundle(r, b.filtered, rootfs, deviceRules, filter, "/bin/true"); err != nil {
+	if err := makeBundle(r, b.filtered, rootfs, filter, "/bin/true"); err != nil {
 		return b, err
 	}
-	return b, makeBundle(r, b.stays, rootfs, deviceRules, nil, "/bin/sh", "-c", "echo up; exec sleep 1000")
+	return b, makeBundle(r, b.stays, rootfs, nil, "/bin/sh", "-c", "echo up; exec sleep 1000")
 }
 
 // makeRootfs makes a root file system of Debian's busybox-static.
@@ -82,7 +82,7 @@ func copyFile(to, from string) error {
 
 // makeBundle makes a bundle with the default config, but for the program, the seccomp filter, the terminal (there is
 // none here), and the version.
-func makeBundle(r *runtime, bundle, rootfs string, deviceRules bool, filter json.RawMessage, args ...string) error {
+func makeBundle(r *runtime, bundle, rootfs string, filter json.RawMessage, args ...string) error {
 	if err := os.Mkdir(bundle, 0o755); err != nil {
 		return err
 	}
@@ -108,9 +108,6 @@ func makeBundle(r *runtime, bundle, rootfs string, deviceRules bool, filter json
 	config.Process["terminal"] = false
 	config.Process["args"] = args
 	config.Root["path"] = rootfs
-	if !deviceRules {
-		delete(config.Linux, "resources")
-	}
 	if filter != nil {
 		config.Linux["seccomp"] = filter
 	}

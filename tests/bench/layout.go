@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A layout is a way in which a machine shows its control groups.
@@ -87,57 +88,75 @@ func measureInLayout(layout string) ([]row, error) {
 	return rows, nil
 }
 
-// enterLayout changes the mounts of this process to those of the layout.
-func enterLayout(layout string) error {
+// enterLayout changes the mounts of this process to those of the layout; leave takes back what others would see of that.
+func enterLayout(layout string) (leave func(), err error) {
 	switch layout {
 	case layoutV2View:
 		if err := syscall.Mount(unifiedRoot, groupRoot, "", syscall.MS_BIND, ""); err != nil {
-			return fmt.Errorf("bind %s over %s: %w", unifiedRoot, groupRoot, err)
+			return nil, fmt.Errorf("bind %s over %s: %w", unifiedRoot, groupRoot, err)
 		}
 	case layoutHybrid:
 		return takeHugetlb()
 	}
-	return nil
+	return func() {}, nil
 }
 
 // takeHugetlb mounts the v1 hierarchy of hugetlb if no other controller is in the unified tree: crun 1.8 refuses a
 // hybrid machine whose unified tree has a controller, and one with a v1 controller that is not mounted.
-func takeHugetlb() error {
+func takeHugetlb() (leave func(), err error) {
+	leave = func() {}
 	controllers, err := os.ReadFile(unifiedRoot + "/cgroup.controllers")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, name := range strings.Fields(string(controllers)) {
 		if name != "hugetlb" {
-			return nil
+			return leave, nil
 		}
 	}
 	if fileSystem(hugetlbRoot) == cgroup1Magic {
-		return nil
+		return leave, nil
 	}
 	if err := os.Mkdir(hugetlbRoot, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		return nil, err
 	}
-	if err := syscall.Mount("cgroup", hugetlbRoot, "cgroup", 0, "hugetlb"); err != nil {
+	if err := mountHugetlb(); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: mount the v1 hierarchy of hugetlb: %v (crun 1.8 may refuse this machine)\n", err)
+		return leave, nil
 	}
-	return nil
+	return leaveHugetlb, nil
 }
 
-// deviceRulesNote tells why the bundles of a layout have no device rules, "" if they have them.
-//
-// With cgroup v2 such rules are a BPF program. crun 1.8 lifts its limit of locked memory to load one, although newer
-// kernels (5.11) do not count that any more, and gives up where it lacks CAP_SYS_RESOURCE for it.
-func deviceRulesNote(layout string) string {
-	if layout != layoutV2 && layout != layoutV2View {
-		return ""
+func mountHugetlb() error { return syscall.Mount("cgroup", hugetlbRoot, "cgroup", 0, "hugetlb") }
+
+// leaveHugetlb ends the hierarchy. The kernel keeps one that is unmounted while groups of it, removed as they are, have
+// not been freed, and then everybody on the machine has a controller that no mount shows: some programs take that badly.
+func leaveHugetlb() {
+	const attempts, pause = 100, 100 * time.Millisecond
+	var err error
+	for range attempts {
+		time.Sleep(pause)
+		err = syscall.Unmount(hugetlbRoot, 0)
+		if err == nil && !hierarchyExists("hugetlb") {
+			return
+		}
+		if err == nil {
+			err = mountHugetlb()
+		}
+		if err != nil {
+			break
+		}
 	}
-	const (
-		rlimitMemlock = 8
-		infinity      = ^uint64(0)
-	)
-	if syscall.Setrlimit(rlimitMemlock, &syscall.Rlimit{Cur: infinity, Max: infinity}) == nil {
-		return ""
+	fmt.Fprintf(os.Stderr, "bench: the v1 hierarchy of hugetlb stays without a mount (see /proc/cgroups): %v\n", err)
+}
+
+// hierarchyExists says that a v1 hierarchy has the controller (cgroups(7), /proc/cgroups: the second field is not 0).
+func hierarchyExists(controller string) bool {
+	content, _ := os.ReadFile("/proc/cgroups")
+	for line := range strings.Lines(string(content)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == controller {
+			return f[1] != "0"
+		}
 	}
-	return "The bundles have no linux.resources here: root lacks CAP_SYS_RESOURCE, which crun 1.8 needs for device rules."
+	return false
 }

@@ -105,9 +105,11 @@ func writeFile(name string, write func(*os.File) error) error {
 
 // measureHere is the child of measureInLayout: it has a mount namespace of its own.
 func measureHere(o options) error {
-	if err := enterLayout(o.layout); err != nil {
+	leave, err := enterLayout(o.layout)
+	if err != nil {
 		return err
 	}
+	defer leave()
 	runtimes, err := findRuntimes(o)
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ type row struct {
 	Other   summary `json:"other"`
 	// Ratio is that of the medians, rt to peer.
 	Ratio float64 `json:"ratio"`
-	// Note tells how the layout's bundles differ from the default.
+	// Note tells what was done to the layout to make all take the same bundles.
 	Note string `json:"note,omitempty"`
 	// Problem says why there is no figure.
 	Problem string `json:"problem,omitempty"`
@@ -65,9 +65,12 @@ func newStand(scratch string, runtimes []*runtime, o options) (*stand, error) {
 			return nil, err
 		}
 	}
-	s := &stand{runtimes: runtimes, options: o, note: deviceRulesNote(o.layout)}
-	var err error
-	s.bundles, err = newBundles(scratch, runtimes[0], s.note == "")
+	note, err := allowDeviceRules(o.layout)
+	if err != nil {
+		return nil, err
+	}
+	s := &stand{runtimes: runtimes, options: o, note: note}
+	s.bundles, err = newBundles(scratch, runtimes[0])
 	return s, err
 }
 
