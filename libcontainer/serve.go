@@ -32,9 +32,13 @@ func (s *stage) hear() (*nsenter.Message, int, error) {
 		return nil, -1, errStageEnded
 	}
 	n, fd, err := sys.ReceiveMessage(s.socket, sys.Bytes(&m))
+	reset := err
+	if errors.Is(reset, unix.ECONNRESET) { // it ended before it read what we sent; what it has sent comes behind this error
+		n, fd, err = sys.ReceiveMessage(s.socket, sys.Bytes(&m))
+	}
 	switch {
-	case errors.Is(err, unix.ECONNRESET): // it was killed before it read what we sent
-		return nil, -1, fmt.Errorf("%w: %w", errStageEnded, err)
+	case err == nil && n == 0 && reset != nil:
+		return nil, -1, fmt.Errorf("%w: %w", errStageEnded, reset)
 	case err != nil:
 		return nil, -1, fmt.Errorf("hear from the stage: %w", err)
 	case n == 0:

@@ -112,7 +112,8 @@ func (s *stageStart) run() (*stage, error) {
 	return st, nil
 }
 
-// sendNetwork gives the stage the new network namespace: it has been made while the stage was started.
+// sendNetwork gives the stage the new network namespace: it has been made while the stage was started. A stage that is
+// gone has said why.
 func (s *stage) sendNetwork(network *newNetwork) error {
 	fd, err := network.take()
 	if err != nil {
@@ -120,7 +121,11 @@ func (s *stage) sendNetwork(network *newNetwork) error {
 	}
 	defer unix.Close(fd)
 	m := nsenter.Message{Type: nsenter.MessageGo}
-	return sys.SendDescriptor(s.socket, sys.Bytes(&m), fd)
+	err = sys.SendDescriptor(s.socket, sys.Bytes(&m), fd)
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return nil
+	}
+	return err
 }
 
 func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
