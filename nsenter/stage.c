@@ -2,7 +2,7 @@
 
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stage.c: the stage's entry, the interpreter of the plan and the talk with the host side.
+ * stage.c: the stage's entry and the interpreter of the plan.
  *
  * The stage is what runs inside a container before the user's process. It is started from a sealed memfd with the
  * number of the plan's descriptor as argv[1], maps the plan, and executes one step after the other. The first step
@@ -99,8 +99,6 @@ struct registers reg = {
 	.empty_fd = -1,
 };
 
-static struct message outgoing;
-
 /* Where the plan is mapped if there is room: beside the program, so that both share one page table. */
 #define PLAN_HINT 0x580000
 
@@ -180,64 +178,6 @@ _Noreturn void fail_with(long error, const char *call, const char *detail)
 _Noreturn void fail(long error, const char *call)
 {
 	fail_with(error, call, "");
-}
-
-/* Sends the message with fd, if that is not -1. A host side that is gone ends the stage. */
-void send_message(uint32_t type, int32_t value, int fd)
-{
-	struct descriptor_control control = {
-		.length = offsetof(struct descriptor_control, pad), /* CMSG_LEN of one descriptor */
-		.level = SOL_SOCKET_,
-		.type = SCM_RIGHTS_,
-		.fd = fd,
-	};
-	struct io_vector vector = { &outgoing, sizeof outgoing };
-	struct message_header header = { .vectors = &vector, .vector_count = 1 };
-
-	outgoing.type = type;
-	outgoing.step = reg.step;
-	outgoing.value = value;
-	if (fd >= 0) {
-		header.control = &control;
-		header.control_length = sizeof control;
-	}
-	if (sys3(__NR_sendmsg, reg.socket_fd, &header, MSG_NOSIGNAL_) != sizeof outgoing)
-		quit(1);
-}
-
-static struct message answer;
-
-/* Waits for the host side's leave to go on and returns the answer's text. Its death, or anything but MESSAGE_GO, ends
- * the stage. */
-const char *wait_go(void)
-{
-	long n;
-
-	do {
-		n = sys3(__NR_read, reg.socket_fd, &answer, sizeof answer);
-	} while (n == -EINTR);
-	if (n != sizeof answer || answer.type != MESSAGE_GO)
-		quit(1);
-	answer.detail[MESSAGE_DETAIL - 1] = '\0';
-	return answer.detail;
-}
-
-/* wait_go for the descriptor that comes with the leave. */
-int wait_descriptor(void)
-{
-	struct descriptor_control control = { .fd = -1 };
-	struct io_vector vector = { &answer, sizeof answer };
-	struct message_header header = { .vectors = &vector, .vector_count = 1, .control = &control };
-	long n;
-
-	do {
-		header.control_length = sizeof control;
-		n = sys3(__NR_recvmsg, reg.socket_fd, &header, 0);
-	} while (n == -EINTR);
-	if (n != sizeof answer || answer.type != MESSAGE_GO || control.level != SOL_SOCKET_ ||
-	    control.type != SCM_RIGHTS_ || control.fd < 0)
-		quit(1);
-	return control.fd;
 }
 
 const char *text_at(text offset)

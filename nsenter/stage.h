@@ -52,6 +52,7 @@ const char *optional_text_at(text offset);
 uint64_t *list_at(struct list l);
 void relocate(struct list l, uint64_t *extra);
 
+extern struct message outgoing;
 void send_message(uint32_t type, int32_t value, int fd);
 const char *wait_go(void);
 int wait_descriptor(void);

@@ -41,7 +41,6 @@ _Noreturn void complain(const char *what, long number)
 	abort();
 }
 
-/* Reads what the kernel would read. */
 void look(const void *data, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++)
@@ -76,7 +75,7 @@ static void use(long number, long fd)
 		complain("a descriptor is used that is not open", number);
 }
 
-static long new_fd(void)
+long new_fd(void)
 {
 	for (int fd = 0; fd < OPEN_MAX_; fd++) {
 		if (!kernel.open[fd]) {
@@ -87,20 +86,6 @@ static long new_fd(void)
 		}
 	}
 	return -EMFILE;
-}
-
-static long receive(struct message_header *header, uint8_t variant)
-{
-	struct descriptor_control *control = header->control;
-	long n = give_read(reg.socket_fd, header->vectors->base, header->vectors->length, variant);
-
-	look(control, header->control_length);
-	if (variant & 8)
-		return n; /* without a descriptor */
-	control->level = variant & 16 ? next_byte() : SOL_SOCKET_;
-	control->type = SCM_RIGHTS_;
-	control->fd = (int)new_fd();
-	return n;
 }
 
 static long close_fd(long number, long fd)
@@ -198,7 +183,7 @@ static long execute(const char *path, const char *const *arguments, const char *
 	look_text(path);
 	look_texts(arguments);
 	look_texts(environment);
-	if (variant != 0)
+	if (variant)
 		return -ENOENT;
 	finish(EXECUTED);
 }
@@ -248,7 +233,7 @@ static long with_fd(long n, long a, long b, long c, uint8_t variant)
 	case __NR_sendmsg:
 		return take_message((void *)b);
 	case __NR_recvmsg:
-		return receive((void *)b, variant);
+		return give_message((void *)b, variant);
 	case __NR_getdents64:
 		return give_entries((void *)b, (size_t)c, variant);
 	case __NR_fsmount:

@@ -45,6 +45,7 @@ void look(const void *data, size_t bytes);
 void look_text(const void *text);
 long fill(void *data, size_t bytes, size_t from_script);
 
+long new_fd(void);
 uint8_t next_byte(void); /* of the script, 0 behind its end */
 _Noreturn void complain(const char *what, long number);
 
@@ -53,6 +54,7 @@ struct message_header;
 long give_read(long fd, void *data, size_t size, uint8_t variant);
 long take_write(const void *data, size_t size);
 long take_message(const struct message_header *header);
+long give_message(struct message_header *header, uint8_t variant);
 
 /* Executes the plan with the kernel as it was set up. */
 void run_stage(void);

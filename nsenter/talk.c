@@ -1,0 +1,67 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * talk.c: the talk with the host side, over the stage's socket.
+ */
+#include "stage.h"
+
+struct message outgoing;
+
+/* Sends the message with fd, if that is not -1. A host side that is gone ends the stage. */
+void send_message(uint32_t type, int32_t value, int fd)
+{
+	struct descriptor_control control = {
+		.length = offsetof(struct descriptor_control, pad), /* CMSG_LEN of one descriptor */
+		.level = SOL_SOCKET_,
+		.type = SCM_RIGHTS_,
+		.fd = fd,
+	};
+	struct io_vector vector = { &outgoing, sizeof outgoing };
+	struct message_header header = { .vectors = &vector, .vector_count = 1 };
+
+	outgoing.type = type;
+	outgoing.step = reg.step;
+	outgoing.value = value;
+	if (fd >= 0) {
+		header.control = &control;
+		header.control_length = sizeof control;
+	}
+	if (sys3(__NR_sendmsg, reg.socket_fd, &header, MSG_NOSIGNAL_) != sizeof outgoing)
+		quit(1);
+}
+
+static struct message answer;
+
+/* Waits for the host side's leave to go on and returns the answer's text. Its death, or anything but MESSAGE_GO, ends
+ * the stage. */
+const char *wait_go(void)
+{
+	long n;
+
+	do {
+		n = sys3(__NR_read, reg.socket_fd, &answer, sizeof answer);
+	} while (n == -EINTR);
+	if (n != sizeof answer || answer.type != MESSAGE_GO)
+		quit(1);
+	answer.detail[MESSAGE_DETAIL - 1] = '\0';
+	return answer.detail;
+}
+
+/* wait_go for the descriptor that comes with the leave. */
+int wait_descriptor(void)
+{
+	struct descriptor_control control = { .fd = -1 };
+	struct io_vector vector = { &answer, sizeof answer };
+	struct message_header header = { .vectors = &vector, .vector_count = 1, .control = &control };
+	long n;
+
+	do {
+		header.control_length = sizeof control;
+		n = sys3(__NR_recvmsg, reg.socket_fd, &header, 0);
+	} while (n == -EINTR);
+	if (n != sizeof answer || answer.type != MESSAGE_GO || control.level != SOL_SOCKET_ ||
+	    control.type != SCM_RIGHTS_ || control.fd < 0)
+		quit(1);
+	return control.fd;
+}
