@@ -146,7 +146,7 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	injectFault(p)
-	n.planned, n.c.saved.Started = p, p.Started
+	n.planned, n.c.saved.Started, n.c.saved.LateFilter = p, p.Started, p.LateFilter
 	for _, w := range p.Warnings {
 		n.c.runtime.Log.Warnf("%s", w)
 	}
@@ -163,8 +163,9 @@ func (n *creation) execute(wait bool) error {
 	if signals := n.options.signals; signals != nil {
 		n.stage.look = untilInterrupted(signals.Ending)
 	}
-	if n.stage.agent = n.c.seccompAgent(n.spec, specs.StateCreating); n.stage.agent != nil {
-		n.stage.agent.hold = wait
+	n.stage.agent = n.c.seccompAgent(n.spec, specs.StateCreating)
+	if p.AtGate {
+		n.stage.waiting = n.c
 	}
 	defer n.closeMappings()
 	if err := n.besideStage(); err != nil {

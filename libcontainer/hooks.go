@@ -147,8 +147,8 @@ func (s *stage) awaitExecute(p *plan.Plan) error {
 		if err != nil {
 			return err
 		}
-		if m.Type == nsenter.MessageListener {
-			if err := s.serveListener(m); err != nil || s.agent.hold {
+		if m.Type == nsenter.MessageGate {
+			if held, err := s.serveGate(m); err != nil || held {
 				return err
 			}
 			continue

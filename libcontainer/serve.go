@@ -129,10 +129,10 @@ func (s *stage) awaitProgram() (*nsenter.Message, error) {
 		if err != nil || m.Type == nsenter.MessageError {
 			return m, err
 		}
-		if m.Type != nsenter.MessageListener {
+		if m.Type != nsenter.MessageGate {
 			return nil, fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
 		}
-		if err := s.serveListener(m); err != nil {
+		if _, err := s.serveGate(m); err != nil {
 			return nil, err
 		}
 	}

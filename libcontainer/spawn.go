@@ -25,6 +25,7 @@ type stage struct {
 	pidFD   int
 	socket  int
 	agent   *seccompAgent  // of the filter that it will load; nil without SCMP_ACT_NOTIFY
+	waiting *Container     // that is to wait for its start at the gate, else nil
 	process *specs.Process // that a hook has the limits of, else nil
 	look    func() error   // is called while the stage is waited for; its error ends that; may be nil
 }

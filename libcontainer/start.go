@@ -194,8 +194,8 @@ func (c *Container) startError(m *nsenter.Message, root int) error {
 	if err := checkLabels(s); err != nil {
 		return err
 	}
-	if s.Linux.Seccomp != nil {
-		host.Filter = &plan.Filter{}
+	if c.saved.LateFilter {
+		host.Filter = &plan.Filter{} // under which one can't wait
 	}
 	p, err := plan.Started(s, host)
 	if err != nil {

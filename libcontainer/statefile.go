@@ -59,7 +59,8 @@ type savedState struct {
 	MemoryLimited   bool              `json:"memory_limited,omitempty"`    // a program that ends at once may have run out of it
 	OOMKills        uint64            `json:"oom_kills,omitempty"`         // in the control group before the container
 	NoNewKeyring    bool              `json:"no_new_keyring,omitempty"`    // its processes are in their callers' session keyrings
-	FilterGate      int32             `json:"filter_gate,omitempty"`       // where the stage waits under its filter; 0: at exec.fifo
+	FilterGate      int32             `json:"filter_gate,omitempty"`       // where the stage waits, if no call can be made under its filter; 0: at exec.fifo
+	LateFilter      bool              `json:"late_filter,omitempty"`       // the filter is loaded after the start
 	DeniesSetgroups bool              `json:"denies_setgroups,omitempty"`  // the user namespace does: it has one group of an ordinary user
 }
 

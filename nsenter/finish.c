@@ -103,16 +103,29 @@ void step_find_program(const struct step_find_program *s)
 	fail(result, "execve");
 }
 
-/* From here on nobody but `rt start` is interested in us. */
-void step_wait_start(const struct step_wait_start *s)
+static long wait_at_fifo(int fifo_fd)
 {
 	char byte;
 	long n;
 
 	replace_fd(&reg.socket_fd, -1);
 	do {
-		n = sys3(__NR_read, s->fifo_fd, &byte, 1);
+		n = sys3(__NR_read, fifo_fd, &byte, 1);
 	} while (n == -EINTR);
+	return n;
+}
+
+/* From here on nobody but `rt start` is interested in us. */
+void step_wait_start(const struct step_wait_start *s)
+{
+	long n = 1;
+
+	if (s->flags & WAIT_AT_GATE) {
+		reg.gate = GATE_START;
+		wait_at_gate();
+	} else {
+		n = wait_at_fifo(s->fifo_fd);
+	}
 	reg.fifo_fd = s->fifo_fd;
 	reg.result_fd = s->result_fd;
 	if (n != 1)

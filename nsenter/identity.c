@@ -86,7 +86,7 @@ void step_user(const struct step_user *s)
 	must(sys2(__NR_prctl, PR_SET_KEEPCAPS, 1), "prctl PR_SET_KEEPCAPS");
 	must(sys3(__NR_setresgid, s->gid, s->gid, s->gid), "setresgid");
 	must(sys3(__NR_setresuid, s->uid, s->uid, s->uid), "setresuid");
-	sys2(__NR_prctl, PR_SET_DUMPABLE, 0);
+	sys2(__NR_prctl, PR_SET_DUMPABLE, s->flags & USER_DUMPABLE ? 1 : 0);
 	must(sys2(__NR_prctl, PR_SET_KEEPCAPS, 0), "prctl PR_SET_KEEPCAPS");
 }
 
@@ -134,35 +134,31 @@ struct filter_program { /* struct sock_fprog */
 	const void *filter;
 };
 
-static volatile int32_t listener;
-
 /* The filter may refuse any system call, kill for it, or ask an agent who does not have the listener yet. So none is made
- * until the host side has taken the listener out of our descriptors and passed it on: it looks into our memory, and we
- * look whether it has written there. */
-static void load_with_listener(const struct step_seccomp *s, const struct filter_program *program)
+ * until the host side has opened the gate: it looks into our memory, and we look whether it has written there. */
+void wait_at_gate(void)
 {
-	listener = LISTENER_NONE;
-	send_message(MESSAGE_LISTENER, (int32_t)(intptr_t)&listener, -1);
-	wait_go();
-	listener = (int32_t)must(sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, s->flags, program), "seccomp");
-	for (uint64_t begin = ticks(); listener != LISTENER_TAKEN; relax(&listener)) {
+	for (uint64_t begin = ticks(); reg.gate != GATE_OPEN; relax(&reg.gate)) {
 		if (ticks() - begin > some_seconds()) /* the host side is gone */
 			quit(1);
-	}
-	if (s->result_fd >= 0) {
-		reg.fifo_fd = s->fifo_fd;
-		reg.result_fd = s->result_fd;
 	}
 }
 
 void step_seccomp(const struct step_seccomp *s)
 {
 	struct filter_program program = { .length = (uint16_t)s->program.count, .filter = list_at(s->program) };
+	long listener;
 
 	if (s->program.count > UINT16_MAX)
 		fail(-EINVAL, "seccomp");
-	if (s->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
-		load_with_listener(s, &program);
-	else
-		must(sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, s->flags, &program), "seccomp");
+	if (s->gated) {
+		reg.gate = GATE_SHUT;
+		send_message(MESSAGE_GATE, (int32_t)(intptr_t)&reg.gate, -1);
+		wait_go();
+	}
+	listener = must(sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, s->flags, &program), "seccomp");
+	if (s->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+		reg.gate = (int32_t)listener;
+		wait_at_gate();
+	}
 }

@@ -118,7 +118,7 @@ void step_sync(const struct step_sync *s)
 	answer = wait_go();
 	if (s->message == MESSAGE_READY)
 		copy_text(reg.home, sizeof reg.home, answer);
-	if ((s->flags & SYNC_DUMPABLE) && !(s->flags & SYNC_STAYS))
+	if (s->flags & SYNC_DUMPABLE)
 		sys2(__NR_prctl, PR_SET_DUMPABLE, 0);
 }
 

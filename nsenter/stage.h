@@ -30,6 +30,7 @@ struct registers {
 	int empty_used;
 	int chdir_denied;
 	uint32_t umask;  /* the caller's */
+	volatile int32_t gate; /* enum gate, or the listener's descriptor */
 	char home[MESSAGE_DETAIL];
 };
 
@@ -56,6 +57,7 @@ extern struct message outgoing;
 void send_message(uint32_t type, int32_t value, int fd);
 const char *wait_go(void);
 int wait_descriptor(void);
+void wait_at_gate(void);
 
 size_t length_of(const char *s);
 size_t copy_text(char *to, size_t size, const char *from);

@@ -138,7 +138,6 @@ struct step_join_namespace { struct step_head head; __s32 fd; __u32 type; };
 struct step_unshare { struct step_head head; __u32 flags; __u32 pad; };
 
 #define SYNC_DUMPABLE 1u /* meanwhile the host side, which has no rights over other users' processes, may write to /proc/PID */
-#define SYNC_STAYS 2u    /* it stays dumpable, until its ids change */
 /* Sends the message (enum message_type) and waits for MESSAGE_GO. */
 struct step_sync { struct step_head head; __u32 message; __u32 flags; };
 
@@ -268,8 +267,9 @@ struct step_bounding { struct step_head head; __u64 keep; };
 /* setgroups; ids: 8 bytes each, of which the low 4 count. */
 struct step_groups { struct step_head head; struct list ids; __u32 flags; __u32 pad; };
 
+#define USER_DUMPABLE 1u /* from then on */
 /* setresgid, setresuid; permitted capabilities are kept. */
-struct step_user { struct step_head head; __u32 uid; __u32 gid; };
+struct step_user { struct step_head head; __u32 uid; __u32 gid; __u32 flags; __u32 pad; };
 
 struct step_capabilities { struct step_head head; __u64 effective; __u64 permitted; __u64 inheritable; };
 struct step_ambient { struct step_head head; __u64 raise; };
@@ -280,10 +280,10 @@ struct step_umask { struct step_head head; __u32 set; __u32 mask; };
 struct step_close_descriptors { struct step_head head; };
 struct step_no_new_privileges { struct step_head head; };
 
-/* seccomp(SECCOMP_SET_MODE_FILTER); program: struct sock_filter each. With SECCOMP_FILTER_FLAG_NEW_LISTENER in flags it
- * goes on only when the host side has the listener (MESSAGE_LISTENER). If result_fd is not -1, that is the start of a
- * container that was created, and from then on errors go to exec.result. */
-struct step_seccomp { struct step_head head; struct list program; __u32 flags; __s32 fifo_fd; __s32 result_fd; __u32 pad; };
+/* seccomp(SECCOMP_SET_MODE_FILTER); program: struct sock_filter each. If gated is not 0, the host side is told before where
+ * the gate is (MESSAGE_GATE); with SECCOMP_FILTER_FLAG_NEW_LISTENER in flags, which needs that, it goes on only when the host
+ * side has the listener. */
+struct step_seccomp { struct step_head head; struct list program; __u32 flags; __u32 gated; };
 
 /* Makes the directory at path below the root, with its parents, if it is missing. */
 struct step_make_directory { struct step_head head; text path; __u32 mode; };
@@ -300,8 +300,9 @@ struct step_home { struct step_head head; };
 /* Bit n of refused: the program may not be found at candidate n, which is relative to the working directory. */
 struct step_find_program { struct step_head head; struct list candidates; __u64 refused; };
 
-/* Waits for a byte in exec.fifo; from then on errors go to exec.result. */
-struct step_wait_start { struct step_head head; __s32 fifo_fd; __s32 result_fd; };
+#define WAIT_AT_GATE 1u /* behind a gated OP_SECCOMP */
+/* Waits for a byte in exec.fifo, or at the gate; from then on errors go to exec.result. */
+struct step_wait_start { struct step_head head; __s32 fifo_fd; __s32 result_fd; __u32 flags; __u32 pad; };
 
 /* execve of the first candidate that can be executed. Nothing else is called, unless it fails: the user's seccomp
  * filter may be in force. All lists: texts; an entry 0 of the environment stands for
@@ -321,7 +322,7 @@ enum message_type {
 	MESSAGE_HOOKS,        /* namespaces and mounts are there, the old root can still be seen */
 	MESSAGE_DESCRIPTOR,   /* value: enum descriptor_kind; one descriptor by SCM_RIGHTS, or none */
 	MESSAGE_READY,        /* everything that create does is done */
-	MESSAGE_LISTENER,     /* a filter with a listener is about to be loaded; value: the address of an __s32, enum listener */
+	MESSAGE_GATE,         /* a filter is about to be loaded under which no call can be made; value: the address of the gate */
 	MESSAGE_ERROR,        /* step, error, call, detail */
 	/* host to stage */
 	MESSAGE_GO,
@@ -334,11 +335,12 @@ enum descriptor_kind {
 	DESCRIPTOR_TREE,    /* a detached tree; it has its id mapping when the answer comes */
 };
 
-/* The word through which stage and host side speak when a filter may refuse, or make wait, any system call of the stage:
- * the host side reads and writes it in the stage's memory. Other values are the listener's descriptor. */
-enum listener {
-	LISTENER_NONE = -1,  /* not loaded yet */
-	LISTENER_TAKEN = -2, /* go on */
+/* The gate: an __s32 through which stage and host side speak when a filter may refuse, or make wait, any system call of the
+ * stage. The host side reads and writes it in the stage's memory. Other values are the listener's descriptor. */
+enum gate {
+	GATE_SHUT = -1,  /* not at it yet */
+	GATE_OPEN = -2,  /* go on */
+	GATE_START = -3, /* the stage is at OP_WAIT_START */
 };
 
 #define MESSAGE_CALL 24

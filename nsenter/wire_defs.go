@@ -24,10 +24,11 @@ const (
 	OpenProcProcesses  = C.OPEN_PROC_PROCESSES
 	LabelKeep          = C.LABEL_KEEP
 	LabelAgain         = C.LABEL_AGAIN
+	WaitAtGate         = C.WAIT_AT_GATE
 	ConsoleAttach      = C.CONSOLE_ATTACH
 	ForkReady          = C.FORK_READY
 	SyncDumpable       = C.SYNC_DUMPABLE
-	SyncStays          = C.SYNC_STAYS
+	UserDumpable       = C.USER_DUMPABLE
 	GroupsKeepIfDenied = C.GROUPS_KEEP_IF_DENIED
 	NodeNoSymlinks     = C.NODE_NO_SYMLINKS
 	SymlinkReplace     = C.SYMLINK_REPLACE
@@ -114,7 +115,7 @@ const (
 	MessageHooks       = C.MESSAGE_HOOKS
 	MessageDescriptor  = C.MESSAGE_DESCRIPTOR
 	MessageReady       = C.MESSAGE_READY
-	MessageListener    = C.MESSAGE_LISTENER
+	MessageGate        = C.MESSAGE_GATE
 	MessageError       = C.MESSAGE_ERROR
 	MessageGo          = C.MESSAGE_GO
 )
@@ -127,10 +128,11 @@ const (
 	DescriptorTree    = C.DESCRIPTOR_TREE
 )
 
-// The word through which stage and host side speak under a filter, where it is no descriptor.
+// The gate, where it is no descriptor.
 const (
-	ListenerNone  = C.LISTENER_NONE
-	ListenerTaken = C.LISTENER_TAKEN
+	GateShut  = C.GATE_SHUT
+	GateOpen  = C.GATE_OPEN
+	GateStart = C.GATE_START
 )
 
 type (

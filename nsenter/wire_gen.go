@@ -18,10 +18,11 @@ const (
 	OpenProcProcesses  = 0x1
 	LabelKeep          = 0x1
 	LabelAgain         = 0x2
+	WaitAtGate         = 0x1
 	ConsoleAttach      = 0x1
 	ForkReady          = 0x1
 	SyncDumpable       = 0x1
-	SyncStays          = 0x2
+	UserDumpable       = 0x1
 	GroupsKeepIfDenied = 0x1
 	NodeNoSymlinks     = 0x1
 	SymlinkReplace     = 0x1
@@ -106,7 +107,7 @@ const (
 	MessageHooks       = 0x8
 	MessageDescriptor  = 0x9
 	MessageReady       = 0xa
-	MessageListener    = 0xb
+	MessageGate        = 0xb
 	MessageError       = 0xc
 	MessageGo          = 0xd
 )
@@ -119,8 +120,9 @@ const (
 )
 
 const (
-	ListenerNone  = -0x1
-	ListenerTaken = -0x2
+	GateShut  = -0x1
+	GateOpen  = -0x2
+	GateStart = -0x3
 )
 
 type (
@@ -373,9 +375,11 @@ type (
 		Pad   uint32
 	}
 	StepUser struct {
-		Head StepHead
-		Uid  uint32
-		Gid  uint32
+		Head  StepHead
+		Uid   uint32
+		Gid   uint32
+		Flags uint32
+		Pad   uint32
 	}
 	StepCapabilities struct {
 		Head        StepHead
@@ -399,12 +403,10 @@ type (
 		Head StepHead
 	}
 	StepSeccomp struct {
-		Head      StepHead
-		Program   List
-		Flags     uint32
-		Fifo_fd   int32
-		Result_fd int32
-		Pad       uint32
+		Head    StepHead
+		Program List
+		Flags   uint32
+		Gated   uint32
 	}
 	StepMakeDirectory struct {
 		Head StepHead
@@ -428,6 +430,8 @@ type (
 		Head      StepHead
 		Fifo_fd   int32
 		Result_fd int32
+		Flags     uint32
+		Pad       uint32
 	}
 	StepExecute struct {
 		Head        StepHead

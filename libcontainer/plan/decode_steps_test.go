@@ -31,7 +31,7 @@ func (d *decoder) join(op uint32, raw []byte) Step {
 		return Unshare{exactly[nsenter.StepUnshare](raw).Flags}
 	case nsenter.OpSync:
 		s := exactly[nsenter.StepSync](raw)
-		return Sync{s.Message, s.Flags&nsenter.SyncDumpable != 0, s.Flags&nsenter.SyncStays != 0}
+		return Sync{s.Message, s.Flags&nsenter.SyncDumpable != 0}
 	case nsenter.OpFork:
 		return Fork{exactly[nsenter.StepFork](raw).Flags&nsenter.ForkReady != 0}
 	case nsenter.OpBecomeRoot:
@@ -137,7 +137,7 @@ func (d *decoder) process(op uint32, raw []byte) Step {
 		return Groups{ids, s.Flags&nsenter.GroupsKeepIfDenied != 0}
 	case nsenter.OpUser:
 		s := exactly[nsenter.StepUser](raw)
-		return User{s.Uid, s.Gid}
+		return User{s.Uid, s.Gid, s.Flags&nsenter.UserDumpable != 0}
 	case nsenter.OpCapabilities:
 		s := exactly[nsenter.StepCapabilities](raw)
 		return Capabilities{s.Effective, s.Permitted, s.Inheritable}
@@ -152,7 +152,7 @@ func (d *decoder) process(op uint32, raw []byte) Step {
 		return NoNewPrivileges{}
 	case nsenter.OpSeccomp:
 		s := exactly[nsenter.StepSeccomp](raw)
-		return Seccomp{d.block(s.Program), s.Flags, d.slot(s.Fifo_fd), d.slot(s.Result_fd)}
+		return Seccomp{d.block(s.Program), s.Flags, s.Gated != 0}
 	}
 	return d.finish(op, raw)
 }
@@ -172,7 +172,7 @@ func (d *decoder) finish(op uint32, raw []byte) Step {
 		return FindProgram{Candidates: d.texts(d.list(s.Candidates)), Refused: s.Refused}
 	case nsenter.OpWaitStart:
 		s := exactly[nsenter.StepWaitStart](raw)
-		return WaitStart{d.slot(s.Fifo_fd), d.slot(s.Result_fd)}
+		return WaitStart{d.slot(s.Fifo_fd), d.slot(s.Result_fd), s.Flags&nsenter.WaitAtGate != 0}
 	case nsenter.OpExecute:
 		return d.execute(exactly[nsenter.StepExecute](raw))
 	}

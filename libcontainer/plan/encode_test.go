@@ -173,12 +173,12 @@ func FuzzEncode(f *testing.F) {
 			Rootfs{word, small},
 			NewMount{word, words[0], []Parameter{{word, words[0], false}, {words[0], word, false}, {word, "", true}}, big},
 			Attributes{big, big, big, small&1 == 1},
-			Seccomp{program, small, slot, NoSlot},
+			Seccomp{program, small, true},
 			MakeNode{word, small, small, small, small, small, small},
 			Symlink{word, words[0], small},
 			Groups{[]uint32{small, 0, uint32(big)}, true},
 			FindProgram{Candidates: words, Refused: 5},
-			WaitStart{slot, slot + 1},
+			WaitStart{slot, slot + 1, true},
 			Execute{words, words, words, small&1 == 1},
 		} {
 			p.Steps = append(p.Steps, Entry{Step: s})

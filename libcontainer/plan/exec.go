@@ -60,6 +60,7 @@ var execOrder = []concern{
 // Exec plans a further process of a container: s is the configuration that the container was made with, but for its
 // process, which is the new one and must have passed spec.ValidateProcess.
 func Exec(s *specs.Spec, h Host, entered Entered) (*Plan, error) {
+	h.WaitForStart = false
 	b := &builder{spec: s, host: h, entered: &entered, plan: &Plan{PreserveFDs: h.PreserveFDs}}
 	if err := b.emit(execOrder); err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ const (
 // from the process that has loaded the filter, which must be the last one.
 func (b *builder) appearance() appearance {
 	switch f := b.host.Filter; {
-	case f == nil || f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 && f.letsAppear(b.spec.Process.Terminal):
+	case f == nil || !f.hasListener() && f.letsAppear(b.spec.Process.Terminal):
 		return appearsLast
 	case b.spec.Process.NoNewPrivileges:
 		return appearsUnfiltered

@@ -34,6 +34,25 @@ func (f *Filter) letsAppear(terminal bool) bool {
 	return true
 }
 
+// letsWait says that a filter allows what the stage does from the moment that it is loaded until the program is executed,
+// besides what a filter without no_new_privs has to allow in any case: it closes its socket, reads exec.fifo, and asks for
+// its label once more.
+func (f *Filter) letsWait(labelled bool) bool {
+	calls := []filteredCall{{number: unix.SYS_CLOSE}, {number: unix.SYS_READ}}
+	if labelled {
+		calls = append(calls, filteredCall{number: unix.SYS_WRITE})
+	}
+	for i := range calls {
+		if !f.allows(&calls[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasListener says that the filter asks an agent (SCMP_ACT_NOTIFY).
+func (f *Filter) hasListener() bool { return f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 }
+
 // filteredCall is a system call as a filter sees it (struct seccomp_data), as far as it is known.
 type filteredCall struct {
 	number    uint32

@@ -4,6 +4,8 @@ package plan
 
 import (
 	"encoding/binary"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -73,6 +75,9 @@ func TestFiltersThatLetAProcessAppear(t *testing.T) {
 	} {
 		if got := c.filter.letsAppear(false); got != c.lets {
 			t.Errorf("%s: lets a process appear: %v, want %v", name, got, c.lets)
+		}
+		if got, want := c.filter.letsWait(false), c.lets || slices.Contains(strings.Fields("clone setsid sendmsg exit_group PR_SET_DUMPABLE"), name); got != want {
+			t.Errorf("%s: lets a process wait: %v, want %v", name, got, want)
 		}
 		if got := c.filter.letsAppear(true); got != c.terminal {
 			t.Errorf("%s: lets a process with a terminal appear: %v, want %v", name, got, c.terminal)

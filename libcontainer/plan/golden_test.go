@@ -75,6 +75,9 @@ func goldens() []golden {
 		}},
 		{name: "listener", config: "identity", host: withListener},
 		{name: "listener-privileged", config: "terminal", host: withListener},
+		{name: "strict-filter", config: "identity", host: withStrictFilter},
+		{name: "strict-filter-privileged", config: "terminal", host: withStrictFilter},
+		{name: "labels-filter", config: "labels", edit: withProfile, host: withFilter},
 		{name: "listener-run", config: "identity", host: func(h *Host) {
 			withListener(h)
 			h.WaitForStart = false
@@ -83,9 +86,9 @@ func goldens() []golden {
 		{name: "labels", config: "labels", host: cgroupV1},
 		{name: "labels-apparmor-run", config: "labels", edit: withProfile, host: func(h *Host) { h.WaitForStart = false }},
 		{name: "labels-apparmor-user", config: "user-time", edit: withProfile},
-		{name: "labels-exec", config: "labels", exec: &Entered{4711, allNamespaces}, host: atOnce},
-		{name: "labels-apparmor-exec", config: "labels", exec: &Entered{4711, hostUsers}, edit: withProfile, host: atOnce},
-		{name: "labels-hook", config: "labels", hook: &inContainer, host: atOnce, edit: func(s *specs.Spec) {
+		{name: "labels-exec", config: "labels", exec: &Entered{4711, allNamespaces}},
+		{name: "labels-apparmor-exec", config: "labels", exec: &Entered{4711, hostUsers}, edit: withProfile},
+		{name: "labels-hook", config: "labels", hook: &inContainer, edit: func(s *specs.Spec) {
 			s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/hook"}}}
 		}},
 		{name: "exec", config: "exec", exec: &Entered{4711, allNamespaces}, host: func(h *Host) {
@@ -114,9 +117,6 @@ const (
 	hostUsers     = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET
 	allNamespaces = hostUsers | unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
 )
-
-// atOnce is for an exec, which waits for no start.
-func atOnce(h *Host) { h.WaitForStart = false }
 
 func withProfile(s *specs.Spec) {
 	s.Process.SelinuxLabel, s.Linux.MountLabel, s.Process.ApparmorProfile = "", "", "docker-default"

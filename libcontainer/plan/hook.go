@@ -44,6 +44,7 @@ var hookOrder = []concern{
 
 // Hook plans a hook in the namespaces of a container whose init is pid.
 func Hook(s *specs.Spec, h Host, hook *specs.Hook, place HookPlace, pid int) (*Plan, error) {
+	h.WaitForStart = false
 	b := &builder{spec: s, host: h, plan: &Plan{}}
 	if err := movedGroup(b); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ const (
 // labelFiles opens the procfs that labels are written through. That needs privileges over the pid namespace, and a /proc
 // that nothing is masked in; both may be gone when the container's namespaces have been joined.
 func labelFiles(b *builder) error {
-	if p := b.spec.Process; p != nil && (p.ApparmorProfile != "" || p.SelinuxLabel != "") {
+	if b.labels() {
 		b.member = "labels"
 		b.add(OpenProc{Flags: nsenter.OpenProcProcesses})
 	}
@@ -55,6 +55,12 @@ func labelAgain(b *builder) error {
 		b.addLabel(nsenter.LabelAgain)
 	}
 	return nil
+}
+
+// labels says that the process gets a label at its execve.
+func (b *builder) labels() bool {
+	p := b.spec.Process
+	return p != nil && (p.ApparmorProfile != "" || p.SelinuxLabel != "")
 }
 
 // addLabel asks for a profile or a label. There is never more than one of them: the host side refuses both.

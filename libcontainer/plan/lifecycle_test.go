@@ -50,7 +50,7 @@ func emittedSteps(t *testing.T, exec bool) map[string]string {
 			emitted[concern][Name(entries[i].Step)] = true
 		}
 	}
-	order := slices.Concat(createOrder, startOrder)
+	order := slices.Concat(createOrder, identityOrder, startOrder)
 	if exec {
 		order = execOrder
 	}
@@ -92,13 +92,13 @@ func emittedSteps(t *testing.T, exec bool) map[string]string {
 	return text
 }
 
-// TestLifecycleIsDocumented keeps the tables of docs/lifecycle.md what the planner does: those of create and of the time
-// after the start, then that of exec.
+// TestLifecycleIsDocumented keeps the tables of docs/lifecycle.md what the planner does: those of create, of who the user's
+// process is, and of the time after the start, then that of exec.
 func TestLifecycleIsDocumented(t *testing.T) {
 	t.Parallel()
 	var want []lifecycleRow
 	for _, exec := range []bool{false, true} {
-		steps, order := emittedSteps(t, exec), slices.Concat(createOrder, startOrder)
+		steps, order := emittedSteps(t, exec), slices.Concat(createOrder, identityOrder, startOrder)
 		if exec {
 			order = execOrder
 		}

@@ -20,6 +20,8 @@ type Plan struct {
 	NewNetwork  bool    // the host side makes a network namespace with lo up, and sends it when the stage has been started
 	PreserveFDs int     // descriptors from 3 on that the user's process keeps
 	Started     int     // index of the first step after the start
+	LateFilter  bool    // the filter is loaded after the start
+	AtGate      bool    // the wait for the start is at the gate, without a system call
 	Warnings    []string
 }
 
@@ -99,7 +101,7 @@ type Filter struct {
 // concern emits the steps of one part of the configuration, or none if the config does not ask for it.
 type concern func(*builder) error
 
-// createOrder is the life of a container up to the user's process: what create does. docs/lifecycle.md explains it.
+// createOrder is how a container is made. docs/lifecycle.md explains it.
 var createOrder = []concern{
 	movedGroup,       // by somebody who wants to see whose process it is
 	ownUserNamespace, // an ordinary user has no rights outside of it
@@ -137,8 +139,9 @@ var createOrder = []concern{
 	ready,
 }
 
-// startOrder goes on behind the start: who the user's process is. docs/lifecycle.md argues for the order.
-var startOrder = []concern{
+// identityOrder is who the user's process is: it gives up every right that this shall not have, and then waits for the
+// start. docs/lifecycle.md argues for the order.
+var identityOrder = []concern{
 	stdio,
 	personality,
 	boundingSet,
@@ -146,12 +149,18 @@ var startOrder = []concern{
 	closeDescriptors, // before a working directory is entered, and before any filter of the user's
 	enterWorkingDirectory,
 	umask,
-	labelAgain,
 	privilegedSeccomp, // without no_new_privs a filter needs CAP_SYS_ADMIN
 	user,
 	enterWorkingDirectoryAgain,
 	capabilities,
 	noNewPrivileges,
+	earlySeccomp, // if one can wait under it
+	waitForStart,
+}
+
+// startOrder is what is left for the time after the start.
+var startOrder = []concern{
+	labelAgain,
 	seccomp,
 	execute,
 }
@@ -166,6 +175,9 @@ func Create(s *specs.Spec, h Host) (*Plan, error) {
 		return nil, err
 	}
 	b.insertStaging()
+	if err := b.emit(identityOrder); err != nil {
+		return nil, err
+	}
 	b.plan.Started = len(b.plan.Steps)
 	if err := b.emit(startOrder); err != nil {
 		return nil, err

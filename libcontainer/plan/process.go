@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/capability"
 	"github.com/rt-oci/rt/nsenter"
@@ -89,14 +88,10 @@ func findProgram(b *builder) error {
 	return nil
 }
 
-// ready ends what create does. `run` starts the program with the answer; `create` leaves the stage waiting, there or, with
-// a filter that has a listener, where that is loaded.
+// ready is when the host side does its part: all is made, and the process still has the ids of rt.
 func ready(b *builder) error {
-	// By now it holds nothing of the host, and hooks and further processes want to enter its namespaces.
-	b.add(Sync{Message: nsenter.MessageReady, Dumpable: b.hostsMemory(), Stays: b.hostsMemory()})
-	if b.host.WaitForStart && !b.waitsUnderFilter() {
-		b.add(WaitStart{Fifo: b.file(File{Kind: FileFifo}), Result: b.file(File{Kind: FileResult})})
-	}
+	// By now it holds nothing of the host, and startContainer hooks want to enter its namespaces.
+	b.add(Sync{Message: nsenter.MessageReady, Dumpable: b.hostsMemory()})
 	return nil
 }
 
@@ -223,7 +218,7 @@ func (b *builder) giveUpGroups() {
 func user(b *builder) error {
 	if p := b.spec.Process; p != nil {
 		b.member = "process.user"
-		b.add(User{UID: p.User.UID, GID: p.User.GID})
+		b.add(User{UID: p.User.UID, GID: p.User.GID, Dumpable: b.host.WaitForStart && b.hostsMemory()}) // for who enters while it waits
 	}
 	return nil
 }
@@ -267,31 +262,6 @@ func noNewPrivileges(b *builder) error {
 		b.add(NoNewPrivileges{})
 	}
 	return nil
-}
-
-func privilegedSeccomp(b *builder) error { return b.addSeccomp(false) }
-func seccomp(b *builder) error           { return b.addSeccomp(true) }
-
-// addSeccomp loads the filter as late as it can be: behind no_new_privs, if the config has that.
-func (b *builder) addSeccomp(noNewPrivileges bool) error {
-	p, filter := b.spec.Process, b.host.Filter
-	if p == nil || filter == nil || p.NoNewPrivileges != noNewPrivileges {
-		return nil
-	}
-	b.member = "linux.seccomp"
-	step := Seccomp{Program: filter.Program, Flags: filter.Flags, Fifo: NoSlot, Result: NoSlot}
-	if b.waitsUnderFilter() {
-		step.Fifo, step.Result = b.file(File{Kind: FileFifo}), b.file(File{Kind: FileResult})
-	}
-	b.add(step)
-	return nil
-}
-
-// waitsUnderFilter says that the wait for the start is behind the filter: an agent gets the listener at create, so that
-// one that is not there is an error of create.
-func (b *builder) waitsUnderFilter() bool {
-	return b.host.WaitForStart && b.spec.Process != nil && b.host.Filter != nil &&
-		b.host.Filter.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
 }
 
 func execute(b *builder) error {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 func TestCapabilitySets(t *testing.T) {
@@ -88,48 +89,95 @@ func indexOf(p *Plan, name string) int {
 	return slices.IndexFunc(p.Steps, func(e Entry) bool { return Name(e.Step) == name })
 }
 
-// The order of privileges, as docs/lifecycle.md argues for it.
+// The order of privileges, as docs/lifecycle.md argues for it: all that can be given up is, before the wait for the start.
 func TestPrivilegeOrder(t *testing.T) {
 	t.Parallel()
+	const dropped = "Bounding Groups CloseDescriptors Umask User Capabilities Ambient "
 	for _, c := range []struct {
+		name            string
 		noNewPrivileges bool
+		filter          func(*Host)
 		order           string
 	}{
-		{true, "Bounding Groups CloseDescriptors Umask User Capabilities Ambient NoNewPrivileges Seccomp Execute"},
-		{false, "Bounding Groups CloseDescriptors Umask Seccomp User Capabilities Ambient Execute"},
+		{"no filter", true, func(*Host) {}, dropped + "NoNewPrivileges WaitStart Execute"},
+		{"filter", true, withFilter, dropped + "NoNewPrivileges Seccomp WaitStart Execute"},
+		{"strict filter", true, withStrictFilter, dropped + "NoNewPrivileges WaitStart Seccomp Execute"},
+		{"listener", true, withListener, dropped + "NoNewPrivileges Seccomp WaitStart Execute"},
+		{"no filter, privileged", false, func(*Host) {}, dropped + "WaitStart Execute"},
+		{"filter, privileged", false, withFilter, "Bounding Groups CloseDescriptors Umask Seccomp User Capabilities Ambient WaitStart Execute"},
+		{"strict filter, privileged", false, withStrictFilter, "Bounding Groups CloseDescriptors Umask Seccomp User Capabilities Ambient WaitStart Execute"},
+		{"listener, privileged", false, withListener, "Bounding Groups CloseDescriptors Umask Seccomp User Capabilities Ambient WaitStart Execute"},
 	} {
 		s, h := readConfig(t, "identity"), testHost()
 		s.Process.NoNewPrivileges = c.noNewPrivileges
-		withFilter(&h)
+		c.filter(&h)
 		p, err := Create(s, h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		last := indexOf(p, "WaitStart")
-		for _, name := range strings.Fields(c.order) {
-			at := indexOf(p, name)
-			if at <= last {
-				t.Errorf("noNewPrivileges %v: %s is step %d, after %d was due; want %s", c.noNewPrivileges, name, at, last, c.order)
+		var order []string
+		for _, entry := range p.Steps {
+			if name := Name(entry.Step); strings.Contains(" "+dropped+"NoNewPrivileges Seccomp WaitStart Execute ", " "+name+" ") {
+				order = append(order, name)
 			}
-			last = at
 		}
-		if !c.noNewPrivileges && indexOf(p, "NoNewPrivileges") >= 0 {
-			t.Error("the plan has NoNewPrivileges, the config not")
+		if got := strings.Join(order, " "); got != c.order {
+			t.Errorf("%s:\n%s, want\n%s", c.name, got, c.order)
+		}
+		if Name(p.Steps[p.Started-1].Step) != "WaitStart" {
+			t.Errorf("%s: the start is at step %d of\n%s", c.name, p.Started, p)
 		}
 	}
 }
 
-// What is under the filter of a config with noNewPrivileges: nothing of ours but the execve.
-func TestSeccompIsTheLastStepBeforeExecute(t *testing.T) {
+// What Started plans again must be what Create has planned for that time.
+func TestStartedIsTheEndOfCreate(t *testing.T) {
 	t.Parallel()
-	s, h := readConfig(t, "identity"), testHost()
-	withFilter(&h)
-	p, err := Create(s, h)
-	if err != nil {
-		t.Fatal(err)
+	for _, g := range goldens() {
+		if g.exec != nil || g.hook != nil {
+			continue
+		}
+		p := g.plan(t)
+		s, h := readConfig(t, g.config), testHost()
+		if g.edit != nil {
+			g.edit(s)
+		}
+		if h.Filter = nil; p.LateFilter {
+			h.Filter = &Filter{}
+		}
+		h.WaitForStart = slices.ContainsFunc(p.Steps, func(e Entry) bool { return Name(e.Step) == "WaitStart" })
+		again, err := Started(s, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, want []string
+		for _, entry := range again.Steps {
+			got = append(got, Name(entry.Step)+" "+entry.Member)
+		}
+		for _, entry := range p.Steps[p.Started:] {
+			want = append(want, Name(entry.Step)+" "+entry.Member)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", g.name, got, want)
+		}
 	}
-	if got, want := indexOf(p, "Seccomp"), len(p.Steps)-2; got != want {
-		t.Errorf("Seccomp is step %d, want %d", got, want)
+}
+
+// Without its label a program would run as rt does: a filter that hinders the second request is refused, unless it can be
+// loaded after that.
+func TestALabelAndAFilterThatRefusesIt(t *testing.T) {
+	t.Parallel()
+	for noNewPrivileges, want := range map[bool]string{true: "", false: "linux.seccomp: it refuses write(2)"} {
+		s, h := readConfig(t, "labels"), testHost()
+		s.Process.NoNewPrivileges = noNewPrivileges
+		h.Filter = refusing(unix.SYS_WRITE)
+		p, err := Create(s, h)
+		switch {
+		case want == "" && err != nil, want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)):
+			t.Errorf("noNewPrivileges %v: error %v, want %q", noNewPrivileges, err, want)
+		case want == "" && !p.LateFilter:
+			t.Errorf("the filter is loaded before the label is asked for:\n%s", p)
+		}
 	}
 }
 

@@ -35,7 +35,6 @@ type (
 	Sync    struct {
 		Message  uint32
 		Dumpable bool
-		Stays    bool // dumpable, behind the answer too
 	}
 	Fork       struct{ Ready bool }
 	BecomeRoot struct{}
@@ -122,7 +121,10 @@ type (
 		IDs          []uint32
 		KeepIfDenied bool
 	}
-	User         struct{ UID, GID uint32 }
+	User struct {
+		UID, GID uint32
+		Dumpable bool
+	}
 	Capabilities struct{ Effective, Permitted, Inheritable uint64 }
 	Ambient      struct{ Raise uint64 }
 	Umask        struct {
@@ -132,9 +134,9 @@ type (
 	CloseDescriptors struct{}
 	NoNewPrivileges  struct{}
 	Seccomp          struct {
-		Program      []byte
-		Flags        uint32
-		Fifo, Result Slot // if the wait for its listener is that for the start
+		Program []byte
+		Flags   uint32
+		Gated   bool // the host side learns before where the gate is
 	}
 
 	MakeDirectory struct {
@@ -151,8 +153,11 @@ type (
 		Refused    uint64 // bit n: the program may not be candidate n
 		Searched   string // the name that PATH was searched for, "" if a path was given; for messages
 	}
-	WaitStart struct{ Fifo, Result Slot }
-	Execute   struct {
+	WaitStart struct {
+		Fifo, Result Slot
+		AtGate       bool
+	}
+	Execute struct {
 		Candidates, Arguments, Environment []string
 		HomeFromPasswd                     bool
 	}
@@ -197,7 +202,7 @@ func (s Unshare) encode(e *encoder) {
 }
 
 func (s Sync) encode(e *encoder) {
-	put(e, nsenter.OpSync, &nsenter.StepSync{Message: s.Message, Flags: nsenter.SyncDumpable*number(s.Dumpable) | nsenter.SyncStays*number(s.Stays)})
+	put(e, nsenter.OpSync, &nsenter.StepSync{Message: s.Message, Flags: nsenter.SyncDumpable * number(s.Dumpable)})
 }
 
 func (s Fork) encode(e *encoder) {

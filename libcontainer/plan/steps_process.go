@@ -57,7 +57,7 @@ func (s Groups) encode(e *encoder) {
 }
 
 func (s User) encode(e *encoder) {
-	put(e, nsenter.OpUser, &nsenter.StepUser{Uid: s.UID, Gid: s.GID})
+	put(e, nsenter.OpUser, &nsenter.StepUser{Uid: s.UID, Gid: s.GID, Flags: nsenter.UserDumpable * number(s.Dumpable)})
 }
 
 func (s Capabilities) encode(e *encoder) {
@@ -82,7 +82,7 @@ func (NoNewPrivileges) encode(e *encoder) {
 
 func (s Seccomp) encode(e *encoder) {
 	put(e, nsenter.OpSeccomp, &nsenter.StepSeccomp{
-		Program: e.block(s.Program), Flags: s.Flags, Fifo_fd: e.fd(s.Fifo), Result_fd: e.fd(s.Result),
+		Program: e.block(s.Program), Flags: s.Flags, Gated: number(s.Gated),
 	})
 }
 
@@ -101,7 +101,9 @@ func (s FindProgram) encode(e *encoder) {
 }
 
 func (s WaitStart) encode(e *encoder) {
-	put(e, nsenter.OpWaitStart, &nsenter.StepWaitStart{Fifo_fd: e.fd(s.Fifo), Result_fd: e.fd(s.Result)})
+	put(e, nsenter.OpWaitStart, &nsenter.StepWaitStart{
+		Fifo_fd: e.fd(s.Fifo), Result_fd: e.fd(s.Result), Flags: nsenter.WaitAtGate * number(s.AtGate),
+	})
 }
 
 func (s Execute) encode(e *encoder) {
