@@ -96,6 +96,9 @@ func TestEveryStepOfCreate(t *testing.T) {
 		{"no pivot", func(t *testing.T) (*harness.Bundle, []string) { return richBundle(t), []string{"--no-pivot"} }},
 		{"user namespace", func(t *testing.T) (*harness.Bundle, []string) { return userNamespaced(t), nil }},
 		{"terminal", withTerminal},
+		{"privileged filter", func(t *testing.T) (*harness.Bundle, []string) { return withFilter(t, false, "acct"), nil }},
+		{"strict filter", func(t *testing.T) (*harness.Bundle, []string) { return withFilter(t, true, "close"), nil }},
+		{"strict filter, privileged", func(t *testing.T) (*harness.Bundle, []string) { return withFilter(t, false, "close"), nil }},
 		{"agent", func(t *testing.T) (*harness.Bundle, []string) { return withAgent(t, true), nil }},
 		{"agent, privileged", func(t *testing.T) (*harness.Bundle, []string) { return withAgent(t, false), nil }},
 	} {
@@ -104,18 +107,13 @@ func TestEveryStepOfCreate(t *testing.T) {
 			b, flags := c.make(t)
 			create := func(t *testing.T) harness.Result { return b.Create(t, flags...) }
 			plan := steps(t, b, create)
-			start := slices.IndexFunc(plan, func(s step) bool { return s.name == "WaitStart" })
-			if start < 0 { // it is where the filter with a listener is loaded, which is done by create
-				start = 1 + slices.IndexFunc(plan, func(s step) bool { return s.name == "Seccomp" })
-				wantFailedStart(t, b, b.Snapshot(t), start, plan[start], create)
-			}
+			start := 1 + slices.IndexFunc(plan, func(s step) bool { return s.name == "WaitStart" })
 			t.Logf("%d steps, %d of them before the start", len(plan), start)
 			before := b.Snapshot(t)
 			for i, s := range plan {
-				switch {
-				case i < start:
+				if i < start {
 					wantFailure(t, b, before, i, s, create)
-				case i > start: // nothing is done between the answer to MESSAGE_READY and the wait
+				} else {
 					wantFailedStart(t, b, before, i, s, create)
 				}
 			}
@@ -134,6 +132,17 @@ func TestEveryStepOfRun(t *testing.T) {
 	for i, s := range plan {
 		wantFailure(t, b, before, i, s, func(t *testing.T) harness.Result { return b.Run(t) })
 	}
+}
+
+// withFilter has a filter that refuses some calls.
+func withFilter(t *testing.T, noNewPrivileges bool, calls ...string) *harness.Bundle {
+	t.Helper()
+	b := richBundle(t)
+	b.Spec.Process.NoNewPrivileges = noNewPrivileges
+	b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: calls, Action: specs.ActErrno}},
+	}
+	return b
 }
 
 // withAgent has a filter with a listener, and somebody who takes that.

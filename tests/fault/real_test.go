@@ -112,7 +112,7 @@ func processFaults() []realFault {
 		{step: "FindProgram", want: `exec: "not-there": executable file not found in $PATH`, change: func(_ *testing.T, b *harness.Bundle) {
 			b.Spec.Process.Args = []string{"not-there"}
 		}},
-		{step: "ChangeDirectory", atStart: true, want: `process.cwd "/proc/0": chdir: no such file or directory`, change: func(_ *testing.T, b *harness.Bundle) {
+		{step: "ChangeDirectory", want: `process.cwd "/proc/0": chdir: no such file or directory`, change: func(_ *testing.T, b *harness.Bundle) {
 			b.Spec.Process.Cwd = "/proc/0"
 		}},
 		{step: "Capabilities", want: `process.capabilities.inheritable: CAP_KILL must be in bounding too (capabilities(7))`, change: func(_ *testing.T, b *harness.Bundle) {
