@@ -4,7 +4,6 @@ package integration
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -85,19 +84,24 @@ func TestAProgramOfAnUnlistedArchitectureIsKilled(t *testing.T) {
 }
 
 // TestAProfileOfNothingButTheProgramsCallsStarts: with no_new_privs the profile needs execve and what the program itself
-// calls, and kills for all else. Whatever rt called under the filter would be seen here.
+// calls, and kills for all else. Without, it needs what changes user and capabilities, too, but not what it takes to wait for
+// the start. Whatever rt called under the filter besides would be seen here.
 func TestAProfileOfNothingButTheProgramsCallsStarts(t *testing.T) {
 	t.Parallel()
-	for _, agent := range []bool{false, true} {
-		t.Run(fmt.Sprintf("agent %v", agent), func(t *testing.T) {
+	for i := range 4 {
+		agent, noNewPrivileges := i&1 != 0, i&2 != 0
+		t.Run(fmt.Sprintf("agent %v, no new privileges %v", agent, noNewPrivileges), func(t *testing.T) {
 			t.Parallel()
 			strict := func(b *harness.Bundle) {
-				b.Spec.Process.NoNewPrivileges = true
+				b.Spec.Process.NoNewPrivileges = noNewPrivileges
 				b.Spec.Process.User.UID = 1000
 				names := []string{"execve", "exit", "pause", "mkdir"}
+				if !noNewPrivileges {
+					names = append([]string{"prctl", "setresgid", "setresuid", "capset"}, names...)
+				}
 				b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActKillProcess, Syscalls: []specs.LinuxSyscall{rule(specs.ActAllow, nil, names...)}}
 				if agent {
-					b.Spec.Linux.Seccomp.Syscalls[0].Names = slices.Delete(names, 3, 4)
+					b.Spec.Linux.Seccomp.Syscalls[0].Names = names[:len(names)-1]
 					b.Spec.Linux.Seccomp.Syscalls = append(b.Spec.Linux.Seccomp.Syscalls, rule(specs.ActNotify, nil, "mkdir"))
 					b.Spec.Linux.Seccomp.ListenerPath = b.Path("agent")
 					agentOf(t, b, func(int) harness.Answer { return harness.Answer{} })
