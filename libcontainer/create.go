@@ -44,7 +44,7 @@ type creation struct {
 	config     []byte
 	layout     cgroup.Layout
 	group      *cgroup.Group
-	network    *newNetwork           // that this thread makes, if the plan asks for it
+	network    *newNetwork           // which another thread makes, if the plan asks for it
 	lateLimits *specs.LinuxResources // that would be in the stage's way
 	planned    *plan.Plan
 	home       string // entry of the environment, if the configuration has none
@@ -170,6 +170,11 @@ func (n *creation) execute(wait bool) error {
 	defer n.closeMappings()
 	if err := n.besideStage(); err != nil {
 		return err
+	}
+	if p.NewNetwork {
+		if err := n.network.await(); err != nil {
+			return err
+		}
 	}
 	return n.stage.serve(p, n.handle)
 }

@@ -3,30 +3,31 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/nsenter"
 )
 
 // newNetwork is a network namespace in the making. Of all namespaces it takes the kernel longest, more than half a
-// millisecond, so a thread of its own makes it while others prepare the rest; the stage then joins it. Its memory is
-// charged to rt, not to the container, whose memory limit a network namespace alone would fill with 100 KiB.
+// millisecond, so a thread of its own makes it while others prepare the rest, and sends it to the stage, which joins it.
+// Its memory is charged to rt, not to the container, whose memory limit a network namespace alone would fill with 100 KiB.
+//
+// The thread sends it itself, at best before the stage is there: a stage that sleeps when the message comes is woken on
+// the processor of who sends, and were that the first thread, the two would take turns while another processor idles.
 type newNetwork struct {
 	wanted chan bool
-	made   chan madeNamespace
-}
-
-type madeNamespace struct {
-	fd  int
-	err error
+	socket chan int // whose other end the stage has
+	sent   chan error
 }
 
 // startNetwork starts the thread, before it is known whether the container needs it.
 func startNetwork() *newNetwork {
-	w := &newNetwork{wanted: make(chan bool, 1), made: make(chan madeNamespace, 1)}
+	w := &newNetwork{wanted: make(chan bool, 1), socket: make(chan int, 1), sent: make(chan error, 1)}
 	go w.run()
 	return w
 }
@@ -36,38 +37,55 @@ func (w *newNetwork) run() {
 	if unix.Gettid() == unix.Getpid() {
 		// What /proc/self shows is the first thread's. As long as this goroutine holds it, another one has another thread.
 		defer runtime.UnlockOSThread()
-		next := &newNetwork{wanted: w.wanted, made: make(chan madeNamespace, 1)}
+		next := &newNetwork{wanted: w.wanted, socket: w.socket, sent: make(chan error, 1)}
 		go next.run()
-		if made, ok := <-next.made; ok {
-			w.made <- made
+		if err, ok := <-next.sent; ok {
+			w.sent <- err
 		}
-		close(w.made)
+		close(w.sent)
 		return
 	}
-	defer close(w.made)
+	defer close(w.sent)
 	if !<-w.wanted {
 		runtime.UnlockOSThread()
 		return
 	}
 	fd, err := makeNetwork()
-	w.made <- madeNamespace{fd, err}
+	if err != nil {
+		w.sent <- err
+		return
+	}
+	defer unix.Close(fd)
+	if socket, ok := <-w.socket; ok {
+		w.sent <- sendNetwork(socket, fd)
+	}
 	// The thread is in another network namespace than all others: locked, it ends with its goroutine.
 }
 
 // order tells the thread whether there is something to make.
 func (w *newNetwork) order(wanted bool) { w.wanted <- wanted }
 
-// take waits for the namespace, which the caller closes.
-func (w *newNetwork) take() (int, error) {
-	made := <-w.made
-	return made.fd, made.err
+// sendTo tells the thread where the namespace is to be sent to, from a descriptor of its own.
+func (w *newNetwork) sendTo(socket int) error {
+	own, err := unix.FcntlInt(uintptr(socket), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("fcntl F_DUPFD_CLOEXEC: %w", err)
+	}
+	w.socket <- own
+	return nil
 }
 
-// drop ends the thread; a namespace that nobody has taken goes with it.
+// await waits until the namespace has been made and sent.
+func (w *newNetwork) await() error { return <-w.sent }
+
+// drop ends the thread; a namespace that has not been sent goes with it.
 func (w *newNetwork) drop() {
 	close(w.wanted)
-	if made, ok := <-w.made; ok && made.err == nil {
-		unix.Close(made.fd)
+	close(w.socket)
+	for range w.sent {
+	}
+	for socket := range w.socket { // that it did not come to
+		unix.Close(socket)
 	}
 }
 
@@ -80,4 +98,15 @@ func makeNetwork() (int, error) {
 		return -1, err
 	}
 	return sys.Open("/proc/thread-self/ns/net", unix.O_RDONLY)
+}
+
+// sendNetwork sends the namespace, and closes the socket. A stage that is gone has said why.
+func sendNetwork(socket, namespace int) error {
+	defer unix.Close(socket)
+	m := nsenter.Message{Type: nsenter.MessageGo}
+	err := sys.SendDescriptor(socket, sys.Bytes(&m), namespace)
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return nil
+	}
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/nsenter"
 )
 
 func TestANewNetworkIsAnotherOne(t *testing.T) {
@@ -17,26 +18,42 @@ func TestANewNetworkIsAnotherOne(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: a network namespace is made")
 	}
-	w := startNetwork()
-	w.order(true)
-	fd, err := w.take()
+	ours, theirs, err := sys.SocketPair()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer unix.Close(theirs)
+	w := startNetwork()
+	w.order(true)
+	if err := w.sendTo(ours); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(ours) // the thread has its own
+	if err := w.await(); err != nil {
+		t.Fatal(err)
+	}
+	var m nsenter.Message
+	n, fd, err := sys.ReceiveMessage(theirs, sys.Bytes(&m))
+	if err != nil || n != len(sys.Bytes(&m)) || m.Type != nsenter.MessageGo {
+		t.Fatalf("%d bytes, type %d, %v", n, m.Type, err)
+	}
 	defer unix.Close(fd)
+	if n, _, err := sys.ReceiveMessage(theirs, sys.Bytes(&m)); n != 0 || err != nil {
+		t.Errorf("%d bytes more, %v: the thread still has the socket", n, err)
+	}
 	if kind, err := sys.NamespaceType(fd); err != nil || kind != unix.CLONE_NEWNET {
 		t.Errorf("type %#x, %v", kind, err)
 	}
-	w.drop() // nothing is left to take
-	var made, ours unix.Stat_t
+	w.drop() // nothing is left to send
+	var made, here unix.Stat_t
 	if err := unix.Fstat(fd, &made); err != nil {
 		t.Fatal(err)
 	}
 	for _, threads := range []string{"self", "thread-self"} {
-		if err := unix.Stat("/proc/"+threads+"/ns/net", &ours); err != nil {
+		if err := unix.Stat("/proc/"+threads+"/ns/net", &here); err != nil {
 			t.Fatal(err)
 		}
-		if made.Ino == ours.Ino {
+		if made.Ino == here.Ino {
 			t.Errorf("/proc/%s/ns/net is the new one", threads)
 		}
 	}
@@ -61,7 +78,7 @@ func TestTheFirstThreadStaysInItsNetwork(t *testing.T) {
 	}
 }
 
-func TestANewNetworkThatNobodyTakesIsDropped(t *testing.T) {
+func TestANewNetworkThatNobodyWantsIsDropped(t *testing.T) {
 	t.Parallel()
 	for _, ordered := range []string{"never", "no", "yes"} {
 		if ordered == "yes" && os.Geteuid() != 0 {
@@ -72,7 +89,7 @@ func TestANewNetworkThatNobodyTakesIsDropped(t *testing.T) {
 			w.order(ordered == "yes")
 		}
 		w.drop()
-		if _, open := <-w.made; open {
+		if _, open := <-w.sent; open {
 			t.Errorf("ordered %s: something is left", ordered)
 		}
 	}

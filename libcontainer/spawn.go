@@ -98,35 +98,18 @@ func (s *stageStart) run() (*stage, error) {
 		return nil, err
 	}
 	defer unix.Close(theirs)
+	if s.plan.NewNetwork {
+		if err := s.network.sendTo(ours); err != nil {
+			unix.Close(ours)
+			return nil, err
+		}
+	}
 	pid, pidFD, err := s.fork(theirs)
 	if err != nil {
 		unix.Close(ours)
 		return nil, err
 	}
-	st := &stage{pid: pid, pidFD: pidFD, socket: ours}
-	if s.plan.NewNetwork {
-		if err := st.sendNetwork(s.network); err != nil {
-			st.kill()
-			return nil, err
-		}
-	}
-	return st, nil
-}
-
-// sendNetwork gives the stage the new network namespace: it has been made while the stage was started. A stage that is
-// gone has said why.
-func (s *stage) sendNetwork(network *newNetwork) error {
-	fd, err := network.take()
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	m := nsenter.Message{Type: nsenter.MessageGo}
-	err = sys.SendDescriptor(s.socket, sys.Bytes(&m), fd)
-	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
-		return nil
-	}
-	return err
+	return &stage{pid: pid, pidFD: pidFD, socket: ours}, nil
 }
 
 func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
