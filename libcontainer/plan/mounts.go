@@ -76,12 +76,8 @@ func bindMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	if m.Source == "" {
 		return fmt.Errorf("a bind mount needs a source")
 	}
-	for _, option := range o.Data {
-		// There is no file system to hand it to. Callers do pass settings on, such as size=; a bare word is a mistake.
-		if !strings.Contains(option, "=") {
-			return fmt.Errorf("unknown mount option %q", option)
-		}
-		b.warn("%s: ignore option %q: a bind mount has the file system of its source", b.member, option)
+	if err := b.refuseData(o, "a bind mount has the file system of its source"); err != nil {
+		return err
 	}
 	source := m.Source
 	if !path.IsAbs(source) {
@@ -94,8 +90,23 @@ func bindMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	return nil
 }
 
+// refuseData is about options of a file system where none is made to hand them to. Callers do pass settings on, such as
+// size=; a bare word is a mistake.
+func (b *builder) refuseData(o *MountOptions, why string) error {
+	for _, option := range o.Data {
+		if !strings.Contains(option, "=") {
+			return fmt.Errorf("unknown mount option %q", option)
+		}
+		b.warn("%s: ignore option %q: %s", b.member, option, why)
+	}
+	return nil
+}
+
 // remount changes the attributes of a mount that is there already (mount(8), "remount" with "bind").
 func remount(b *builder, m *specs.Mount, o *MountOptions) error {
+	if err := b.refuseData(o, "a remount with bind is about the mount, not its file system"); err != nil {
+		return err
+	}
 	destination := b.destination(m)
 	b.add(PathAttributes{Path: destination, Set: o.Set, Clear: b.clearedAttributes(o)})
 	if o.RecursiveSet|o.RecursiveClear != 0 {
@@ -263,6 +274,12 @@ func hasParameter(parameters []Parameter, key string) bool {
 // cgroupMount shows the control groups. The mounts are clones of the host's: a new mount of cgroup2 from the initial
 // cgroup namespace would change the options that all of the host has.
 func cgroupMount(b *builder, m *specs.Mount, o *MountOptions) error {
+	if o.Remount {
+		return fmt.Errorf("remount needs the option bind or rbind")
+	}
+	if err := b.refuseData(o, "control groups are shown as the host has mounted them"); err != nil {
+		return err
+	}
 	destination := b.destination(m)
 	if b.host.CgroupV2 {
 		source, recursive := "/sys/fs/cgroup", true
@@ -272,16 +289,16 @@ func cgroupMount(b *builder, m *specs.Mount, o *MountOptions) error {
 		b.addCgroupTree(source, destination, recursive, o)
 		return nil
 	}
-	attributes := o.Set &^ unix.MOUNT_ATTR_RDONLY
+	attributes := o.Set&^o.RecursiveClear | o.RecursiveSet
 	label, err := b.mountLabel("tmpfs")
 	if err != nil {
 		return err
 	}
 	parameters := append([]Parameter{{Key: "source", Value: "tmpfs"}, {Key: "mode", Value: "755"}}, label.parameters...)
-	b.add(NewMount{Type: "tmpfs", Parameters: parameters, Attributes: attributes})
+	b.add(NewMount{Type: "tmpfs", Parameters: parameters, Attributes: attributes &^ unix.MOUNT_ATTR_RDONLY})
 	b.addPropagation(o)
 	attach := Attach{Path: destination, Flags: attachFlags(destination)}
-	if o.Set&unix.MOUNT_ATTR_RDONLY != 0 {
+	if attributes&unix.MOUNT_ATTR_RDONLY != 0 {
 		if attach, err = b.hold(attach); err != nil {
 			return err
 		}
@@ -302,6 +319,9 @@ func (b *builder) addCgroupTree(source, destination string, recursive bool, o *M
 		Set: o.Set, Clear: b.clearedAttributes(o),
 		Propagation: unix.MS_SLAVE, Recursive: recursive,
 	})
+	if o.RecursiveSet|o.RecursiveClear != 0 {
+		b.add(Attributes{Set: o.RecursiveSet, Clear: o.RecursiveClear, Recursive: true})
+	}
 	b.addPropagation(o)
 	b.add(Attach{Path: destination, Flags: attachFlags(destination)})
 }

@@ -98,8 +98,8 @@ var optionEffects = []optionEffect{
 	{word: "loud", source: allRestrictions, new: "rw,relatime", top: "=", below: "="},
 }
 
-// optionsElsewhere are the words with a test of their own: TestBindIsOneMountAndRbindIsTheTree, TestRemount,
-// TestTmpcopyupKeepsWhatIsCovered, and the tests of id mappings.
+// optionsElsewhere are the words with a test of their own: TestBindIsOneMountAndRbindIsTheTree,
+// TestRemountByItsEffect, TestTmpcopyupKeepsWhatIsCovered, and the tests of id mappings.
 var optionsElsewhere = []string{"bind", "idmap", "rbind", "remount", "ridmap", "tmpcopyup"}
 
 func TestEachMountOptionByItsEffect(t *testing.T) {
@@ -180,4 +180,50 @@ func mountEffects(mountinfo string) map[string]string {
 		effects[f[4]] = effect
 	}
 	return effects
+}
+
+// Options of the mount reach each hierarchy that the control groups are shown by; plain ones and r-options alike.
+func TestOptionsOfTheCgroupMount(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ options, want string }{
+		{"ro,nosuid", "ro,nosuid,relatime"}, {"rro", "ro,relatime"}, {"rnosuid,rnodev,rnoexec,rro", "ro,nosuid,nodev,noexec,relatime"},
+		{"ro,rrw,rnoatime", "rw,noatime"}, {"nosuid,memory=all", "rw,nosuid,relatime"},
+	} {
+		inEachViewNamed(t, strings.ReplaceAll(c.options, "=", "-"), []string{"cat", "/proc/self/mountinfo"}, func(t *testing.T, b *harness.Bundle) {
+			mountAt(t, b, "/sys/fs/cgroup").Options = strings.Split(c.options, ",")
+			got, seen := b.Run(t).WantExit(t, 0), 0
+			for point, effect := range mountEffects(got.Stdout) {
+				if !strings.HasPrefix(point, "/sys/fs/cgroup") {
+					continue
+				}
+				seen++
+				if words, _, _ := strings.Cut(strings.TrimSuffix(effect, ":master"), "/"); words != c.want {
+					t.Errorf("%s: %s is %q, want %q", c.options, point, effect, c.want)
+				}
+			}
+			if seen == 0 {
+				t.Errorf("no mount of control groups:\n%s", got.Stdout)
+			}
+			if strings.Contains(c.options, "=") {
+				got.WantStderr(t, "warning", "ignore option ", "memory=all")
+			}
+		})
+	}
+}
+
+// A remount gives a mount of the config other options, and leaves those below it.
+func TestRemountByItsEffect(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ options, top, below string }{
+		{"ro", "ro,relatime", "rw,relatime"}, {"nosuid,noexec", "rw,nosuid,noexec,relatime", "rw,relatime"},
+		{"rro", "ro,relatime", "ro,relatime"}, {"rnodev", "rw,nodev,relatime", "rw,nodev,relatime"},
+		{"shared", "rw,relatime:shared", "rw,relatime"}, {"noatime,ro", "ro,noatime", "rw,relatime"},
+	} {
+		b := shell(t, "cat /proc/self/mountinfo")
+		b.Spec.Mounts = append(b.Spec.Mounts, tmpfs("/mnt"), tmpfs("/mnt/below"), bind("", "/mnt", append([]string{"remount", "rbind"}, strings.Split(c.options, ",")...)...))
+		effects := mountEffects(b.Run(t).WantExit(t, 0).Stdout)
+		if effects["/mnt"] != c.top || effects["/mnt/below"] != c.below {
+			t.Errorf("%s: %q and %q below, want %q and %q", c.options, effects["/mnt"], effects["/mnt/below"], c.top, c.below)
+		}
+	}
 }
