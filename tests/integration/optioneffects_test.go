@@ -186,8 +186,11 @@ func mountEffects(mountinfo string) map[string]string {
 func TestOptionsOfTheCgroupMount(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ options, want string }{
-		{"ro,nosuid", "ro,nosuid,relatime"}, {"rro", "ro,relatime"}, {"rnosuid,rnodev,rnoexec,rro", "ro,nosuid,nodev,noexec,relatime"},
-		{"ro,rrw,rnoatime", "rw,noatime"}, {"nosuid,memory=all", "rw,nosuid,relatime"},
+		{"ro,nosuid", "ro,nosuid,relatime"},
+		{"rro", "ro,relatime"},
+		{"rnosuid,rnodev,rnoexec,rro", "ro,nosuid,nodev,noexec,relatime"},
+		{"ro,rrw,rnoatime", "rw,noatime"},
+		{"nosuid,memory=all", "rw,nosuid,relatime"},
 	} {
 		inEachViewNamed(t, strings.ReplaceAll(c.options, "=", "-"), []string{"cat", "/proc/self/mountinfo"}, func(t *testing.T, b *harness.Bundle) {
 			mountAt(t, b, "/sys/fs/cgroup").Options = strings.Split(c.options, ",")
@@ -215,9 +218,12 @@ func TestOptionsOfTheCgroupMount(t *testing.T) {
 func TestRemountByItsEffect(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ options, top, below string }{
-		{"ro", "ro,relatime", "rw,relatime"}, {"nosuid,noexec", "rw,nosuid,noexec,relatime", "rw,relatime"},
-		{"rro", "ro,relatime", "ro,relatime"}, {"rnodev", "rw,nodev,relatime", "rw,nodev,relatime"},
-		{"shared", "rw,relatime:shared", "rw,relatime"}, {"noatime,ro", "ro,noatime", "rw,relatime"},
+		{"ro", "ro,relatime", "rw,relatime"},
+		{"nosuid,noexec", "rw,nosuid,noexec,relatime", "rw,relatime"},
+		{"rro", "ro,relatime", "ro,relatime"},
+		{"rnodev", "rw,nodev,relatime", "rw,nodev,relatime"},
+		{"shared", "rw,relatime:shared", "rw,relatime"},
+		{"noatime,ro", "ro,noatime", "rw,relatime"},
 	} {
 		b := shell(t, "cat /proc/self/mountinfo")
 		b.Spec.Mounts = append(b.Spec.Mounts, tmpfs("/mnt"), tmpfs("/mnt/below"), bind("", "/mnt", append([]string{"remount", "rbind"}, strings.Split(c.options, ",")...)...))
