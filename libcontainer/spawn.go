@@ -152,9 +152,12 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 		return 0, -1, err
 	}
 	defer unix.Close(program)
-	// PR_SET_PDEATHSIG, which the stage uses, fires when the thread that forked ends (prctl(2)), and the Go runtime may
-	// end threads. A locked one lives as long as its goroutine, here the main one.
-	runtime.LockOSThread()
+	// PR_SET_PDEATHSIG, which the stage uses, fires when the thread that forked ends (prctl(2)). The first thread lives as
+	// long as the process; of others the Go runtime may rid itself, but not of a locked one as long as its goroutine, here
+	// the main one, lives. Locking takes the runtime a thread more.
+	if unix.Gettid() != unix.Getpid() {
+		runtime.LockOSThread()
+	}
 	s.sys.PidFD = &pidFD
 	pid, err = s.forkExec(program, planFD, files)
 	switch {
