@@ -298,6 +298,7 @@ func (e *execution) finish() (int, error) {
 	if e.attach != nil {
 		defer e.attach.Close()
 	}
+	e.stage.program = e.spec.Process.Args[0]
 	status, err := e.stage.attend(e.signals, terminal.Job{Attach: e.attach}, e.c.runtime.Log)
 	if err != nil {
 		return 0, err

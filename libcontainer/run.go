@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rt-oci/rt/libcontainer/sys"
 	"github.com/rt-oci/rt/libcontainer/terminal"
+	"github.com/rt-oci/rt/nsenter"
 )
 
 // RunOptions are the options of run besides those of create.
@@ -62,8 +64,14 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 		return 0, notify.await(true)
 	}
 	notify.background(n.c.runtime.Log)
+	n.stage.program = n.spec.Process.Args[0]
 	n.c.yield() // others may now signal, look, or delete
 	status, err := n.stage.attend(o.signals, terminal.Job{Attach: attach, Dropped: n.explainDropped()}, n.c.runtime.Log)
+	if errors.Is(err, errNeverExecuted) {
+		if _, cleanErr := n.leave(1, o.Keep); cleanErr != nil {
+			err = fmt.Errorf("%w; then %w", err, cleanErr)
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -82,17 +90,39 @@ func (s *stage) attend(signals *terminal.Signals, job terminal.Job, log Logger) 
 		}
 		signals.Gone()
 	}
-	status, err := sys.Reap(s.pid)
-	if err != nil {
-		return 0, err
-	}
+	status, err := s.endOfProgram(log)
 	if job.Attach != nil {
 		if err := job.Attach.Finish(signals.Interrupts); err != nil {
 			log.Warnf("%v", err)
 		}
 	}
+	return status, err
+}
+
+// endOfProgram reaps the process. One that ended as the stage has never executed the program: its socket closed as by
+// execve, and its status may be one of a program. But execve names a process after the program (proc_pid_comm(5)), and
+// until it is reaped it has a name.
+func (s *stage) endOfProgram(log Logger) (unix.WaitStatus, error) {
+	status, err := sys.PeekStatus(s.pidFD)
+	if err != nil {
+		return 0, err
+	}
+	stage := status != 0 && path.Base(s.program) != nsenter.StageName && processName(s.pid) == nsenter.StageName
+	if _, err := sys.Reap(s.pid); err != nil {
+		return 0, err
+	}
+	switch {
+	case stage && status.Exited():
+		return 0, fmt.Errorf("the stage ended with status %d %w%s", status.ExitStatus(), errNeverExecuted, hintSilent)
+	case stage && status.Signal() != unix.SIGKILL: // which is somebody's decision, or that of the OOM killer
+		log.Warnf("the stage was killed by %s %v%s", unix.SignalName(status.Signal()), errNeverExecuted, hintSilent)
+	}
 	return status, nil
 }
+
+var errNeverExecuted = errors.New("before it executed the program")
+
+const hintSilent = " (linux.seccomp may refuse execve, or what it takes to tell an error)"
 
 // interruptedAfter is how long the process has to appear when a signal waits for it.
 const interruptedAfter = 2 * time.Second

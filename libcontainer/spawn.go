@@ -27,6 +27,7 @@ type stage struct {
 	agent   *seccompAgent  // of the filter that it will load; nil without SCMP_ACT_NOTIFY
 	waiting *Container     // that is to wait for its start at the gate, else nil
 	process *specs.Process // that a hook has the limits of, else nil
+	program string         // that it is to execute
 	look    func() error   // is called while the stage is waited for; its error ends that; may be nil
 }
 
@@ -173,7 +174,7 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 
 func (s *stageStart) forkExec(program, planFD int, files []uintptr) (int, error) {
 	path, attributes := "/proc/self/fd/"+strconv.Itoa(program), &syscall.ProcAttr{Env: []string{}, Files: files, Sys: &s.sys}
-	arguments := []string{"rt-stage", strconv.Itoa(planFD)}
+	arguments := []string{nsenter.StageName, strconv.Itoa(planFD)}
 	pid, err := syscall.ForkExec(path, arguments, attributes)
 	if err == nil || s.instead == nil {
 		return pid, err
@@ -195,7 +196,7 @@ func (s *stageStart) enter(group int) {
 // stageProgram opens the stage's program at a number that the descriptors of the child don't take: to bring them into
 // their order, syscall.ForkExec uses the numbers from 0 on, and some above the highest of them.
 func stageProgram(files []uintptr) (int, error) {
-	fd, err := sys.SealedMemfd("rt-stage", nsenter.Binary, true)
+	fd, err := sys.SealedMemfd(nsenter.StageName, nsenter.Binary, true)
 	if err != nil {
 		return -1, err
 	}

@@ -166,6 +166,12 @@ func processStat(pid int) (state byte, start uint64, err error) {
 	return fields[stateField][0], start, err
 }
 
+// processName is what a process is called (proc_pid_comm(5)), "" if nobody knows.
+func processName(pid int) string {
+	name, _ := sys.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return string(bytes.TrimSuffix(name, []byte("\n")))
+}
+
 // openInit returns a pidfd of init; ESRCH if it has ended.
 func (c *Container) openInit() (int, error) {
 	if c.saved.InitPID == 0 || c.ended {

@@ -328,7 +328,7 @@ _Noreturn __attribute__((used, no_stack_protector)) void stage_main(const long *
 {
 	seed_stack_guard(stack);
 	reg.umask = (uint32_t)sys1(__NR_umask, 0);
-	sys2(__NR_prctl, PR_SET_NAME, "rt-stage"); /* execve has named it after the descriptor's number */
+	sys2(__NR_prctl, PR_SET_NAME, STAGE_NAME); /* execve has named it after the descriptor's number */
 	die_with_parent();
 	run_plan(plan_descriptor(stack));
 	quit(2);

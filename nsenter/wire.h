@@ -18,6 +18,7 @@
 
 #include <linux/types.h>
 
+#define STAGE_NAME "rt-stage" /* of the process, until execve(2) gives it the program's */
 #define PLAN_MAGIC 0x6e6c7072u /* "rpln" */
 #define PLAN_VERSION 1u
 

@@ -10,6 +10,7 @@ package nsenter
 import "C"
 
 const (
+	StageName          = C.STAGE_NAME
 	PlanMagic          = C.PLAN_MAGIC
 	PlanVersion        = C.PLAN_VERSION
 	RootfsClone        = C.ROOTFS_CLONE

@@ -4,6 +4,7 @@
 package nsenter
 
 const (
+	StageName          = "rt-stage"
 	PlanMagic          = 0x6e6c7072
 	PlanVersion        = 0x1
 	RootfsClone        = 0x1

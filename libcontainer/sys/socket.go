@@ -59,8 +59,14 @@ func WaitReadable(socket, pidFD int, look func() error) (bool, error) {
 		switch {
 		case err != nil && err != unix.EINTR:
 			return false, fmt.Errorf("poll: %w", err)
+		case err == nil && n > 0 && fds[0].Revents == 0:
+			// poll(2) looks at one after the other: it may have sent its last message and ended between the two.
+			if n, err = unix.Poll(fds[:1], 0); err == nil {
+				return n > 0, nil
+			}
+			return false, fmt.Errorf("poll: %w", err)
 		case err == nil && n > 0:
-			return fds[0].Revents != 0, nil
+			return true, nil
 		case look == nil:
 			continue
 		}

@@ -240,6 +240,29 @@ func WaitProcess(pidFD, timeoutMS int) (bool, error) {
 	return n > 0, nil
 }
 
+// PeekStatus returns the wait status of our child behind a pidfd, which has ended, and leaves it to be reaped.
+func PeekStatus(pidFD int) (unix.WaitStatus, error) {
+	var info struct { // siginfo_t of waitid(2), as both 64-bit architectures lay it out
+		signo, errno, code, _ int32
+		pid, uid, status      int32
+		_                     [100]byte
+	}
+	err := ignoringEINTR(func() error {
+		return unix.Waitid(unix.P_PIDFD, pidFD, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOWAIT, nil)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("waitid: %w", err)
+	}
+	const exited, dumped, coreFlag = 1, 3, 0x80 // CLD_EXITED, CLD_DUMPED
+	switch info.code {
+	case exited:
+		return unix.WaitStatus(info.status << 8), nil
+	case dumped:
+		return unix.WaitStatus(info.status | coreFlag), nil
+	}
+	return unix.WaitStatus(info.status), nil
+}
+
 // Reap waits for our child and returns its wait status.
 func Reap(pid int) (unix.WaitStatus, error) {
 	var status unix.WaitStatus
