@@ -217,6 +217,8 @@ func (e *execution) handle(m *nsenter.Message, fd int) error {
 	switch m.Type {
 	case nsenter.MessageDescriptor: // a terminal: HOME is looked up before there is a stage
 		return e.takeConsole(fd)
+	case nsenter.MessageGate:
+		return e.stage.serveEarlyGate(m)
 	case nsenter.MessageLimits:
 		if err := e.limit(); err != nil {
 			return err
@@ -261,6 +263,14 @@ func (e *execution) limit() error {
 
 // ready prepares the process that waits for leave to execute the program, and tells the caller about it.
 func (e *execution) ready() error {
+	if a := e.stage.agent; a != nil && a.listener >= 0 {
+		if err := a.connect(); err != nil {
+			return err
+		}
+		if err := a.tell(e.stage.pid); err != nil {
+			return err
+		}
+	}
 	if err := e.limit(); err != nil {
 		return err
 	}

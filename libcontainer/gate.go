@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/sys"
-	"github.com/rt-oci/rt/libcontainer/terminal"
 	"github.com/rt-oci/rt/nsenter"
 )
 
@@ -83,12 +82,11 @@ func (s *stage) serveGate(m *nsenter.Message) (held bool, err error) {
 	if s.agent == nil && s.waiting == nil {
 		return false, fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
 	}
-	connection := -1
 	if s.agent != nil {
-		if connection, err = terminal.Connect(s.agent.path); err != nil {
-			return false, fmt.Errorf("linux.seccomp.listenerPath: failed to connect with seccomp agent: %w", err)
+		if err := s.agent.connect(); err != nil {
+			return false, err
 		}
-		defer func() { unix.Close(connection) }()
+		defer s.agent.hangUp()
 	}
 	gate, err := openGate(s.pid, s.pidFD, m.Value)
 	if err != nil {
@@ -99,11 +97,16 @@ func (s *stage) serveGate(m *nsenter.Message) (held bool, err error) {
 		return false, err
 	}
 	if s.agent != nil {
-		if served, err := s.serveAgent(connection, gate); err != nil || !served {
+		taken, err := s.takeListener(gate)
+		if err == nil && taken {
+			err = s.agent.tell(s.pid)
+		}
+		if err == nil && taken {
+			err = gate.open()
+		}
+		if err != nil || !taken {
 			return false, err
 		}
-		unix.Close(connection) // some answer only when they have read all
-		connection = -1
 	}
 	if s.waiting == nil {
 		return false, nil
@@ -112,6 +115,26 @@ func (s *stage) serveGate(m *nsenter.Message) (held bool, err error) {
 		return false, err
 	}
 	return true, s.hold(m.Value)
+}
+
+// serveEarlyGate is serveGate for a filter that is loaded before its process appears in the container. The agent is told
+// of that one (tell), which has no number yet.
+func (s *stage) serveEarlyGate(m *nsenter.Message) error {
+	if s.agent == nil {
+		return fmt.Errorf("hear from the stage: message %d was not due: %w", m.Type, unix.EPROTO)
+	}
+	gate, err := openGate(s.pid, s.pidFD, m.Value)
+	if err != nil {
+		return err
+	}
+	defer gate.close()
+	if err := s.answer(""); err != nil {
+		return err
+	}
+	if taken, err := s.takeListener(gate); err != nil || !taken {
+		return err
+	}
+	return gate.open()
 }
 
 // awaitGate waits until the stage has written a word that is wanted; ok is false if something is to be heard from it

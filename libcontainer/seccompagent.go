@@ -13,6 +13,7 @@ import (
 	"github.com/rt-oci/rt/libcontainer/lazyjson"
 	"github.com/rt-oci/rt/libcontainer/seccomp"
 	"github.com/rt-oci/rt/libcontainer/sys"
+	"github.com/rt-oci/rt/libcontainer/terminal"
 )
 
 // seccompAgent is the program that linux.seccomp.listenerPath leads to: it decides about the system calls with
@@ -25,6 +26,8 @@ type seccompAgent struct {
 	path     string
 	metadata string
 	status   specs.ContainerState // of the container, when the filter is loaded
+
+	connection, listener int // to the agent, and that it shall get; -1 if there is none
 }
 
 // seccompAgent returns the agent of the container's filter, nil if that needs none.
@@ -36,26 +39,42 @@ func (c *Container) seccompAgent(s *specs.Spec, status specs.ContainerState) *se
 	if path[0] != '@' && !filepath.IsAbs(path) {
 		path = filepath.Join(c.saved.Bundle, path)
 	}
-	return &seccompAgent{c: c, path: path, metadata: s.Linux.Seccomp.ListenerMetadata, status: status}
+	return &seccompAgent{c: c, path: path, metadata: s.Linux.Seccomp.ListenerMetadata, status: status, connection: -1, listener: -1}
 }
 
-// serveAgent gives the agent the listener of the filter that the stage loads now. served is false if something is to be
-// heard from the stage instead.
-func (s *stage) serveAgent(connection int, gate *gate) (served bool, err error) {
+// connect makes sure that the agent is there, before anything happens.
+func (a *seccompAgent) connect() (err error) {
+	if a.connection, err = terminal.Connect(a.path); err != nil {
+		return fmt.Errorf("linux.seccomp.listenerPath: failed to connect with seccomp agent: %w", err)
+	}
+	return nil
+}
+
+// hangUp closes what is open: who holds the listener keeps system calls waiting that nobody answers.
+func (a *seccompAgent) hangUp() {
+	closeAll([]int{a.connection, a.listener})
+	a.connection, a.listener = -1, -1
+}
+
+// takeListener waits until the stage has loaded its filter, and takes a copy of the listener. It is false if something is
+// to be heard from the stage instead. Between its last message and that is one system call, seccomp(2).
+func (s *stage) takeListener(gate *gate) (bool, error) {
 	number, ok, err := s.awaitGate(gate, func(word int32) bool { return word >= 0 })
 	if err != nil || !ok {
 		return false, err
 	}
-	listener, err := s.copyListener(int(number))
-	if err != nil {
-		return false, err
+	s.agent.listener, err = s.copyListener(int(number))
+	return true, err
+}
+
+// tell gives the agent the listener that was taken, for process pid, and hangs up: some answer only when they have read
+// all.
+func (a *seccompAgent) tell(pid int) error {
+	defer a.hangUp()
+	if err := a.send(a.connection, a.listener, pid); err != nil {
+		return fmt.Errorf("linux.seccomp.listenerPath: send to seccomp agent %q: %w", a.path, err)
 	}
-	err = s.agent.send(connection, listener, s.pid)
-	unix.Close(listener) // who holds it keeps system calls waiting that nobody answers
-	if err != nil {
-		return false, fmt.Errorf("linux.seccomp.listenerPath: send to seccomp agent %q: %w", s.agent.path, err)
-	}
-	return true, gate.open()
+	return nil
 }
 
 // copyListener makes sure that what the agent gets is a listener: in a container that exists, others may have meddled with

@@ -222,6 +222,9 @@ func (s *stage) kill() {
 
 func (s *stage) close() {
 	s.closeSocket()
+	if s.agent != nil {
+		s.agent.hangUp()
+	}
 	if s.pidFD >= 0 {
 		unix.Close(s.pidFD)
 		s.pidFD = -1

@@ -160,5 +160,7 @@ void step_seccomp(const struct step_seccomp *s)
 	if (s->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
 		reg.gate = (int32_t)listener;
 		wait_at_gate();
+		if (s->gated & GATED_CLOSES)
+			sys_close((int)listener);
 	}
 }

@@ -281,6 +281,7 @@ struct step_umask { struct step_head head; __u32 set; __u32 mask; };
 struct step_close_descriptors { struct step_head head; };
 struct step_no_new_privileges { struct step_head head; };
 
+#define GATED_CLOSES 2u /* and the listener is closed when the host side has it */
 /* seccomp(SECCOMP_SET_MODE_FILTER); program: struct sock_filter each. If gated is not 0, the host side is told before where
  * the gate is (MESSAGE_GATE); with SECCOMP_FILTER_FLAG_NEW_LISTENER in flags, which needs that, it goes on only when the host
  * side has the listener. */

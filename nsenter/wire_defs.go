@@ -26,6 +26,7 @@ const (
 	LabelKeep          = C.LABEL_KEEP
 	LabelAgain         = C.LABEL_AGAIN
 	WaitAtGate         = C.WAIT_AT_GATE
+	GatedCloses        = C.GATED_CLOSES
 	ConsoleAttach      = C.CONSOLE_ATTACH
 	ForkReady          = C.FORK_READY
 	SyncDumpable       = C.SYNC_DUMPABLE

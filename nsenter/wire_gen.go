@@ -20,6 +20,7 @@ const (
 	LabelKeep          = 0x1
 	LabelAgain         = 0x2
 	WaitAtGate         = 0x1
+	GatedCloses        = 0x2
 	ConsoleAttach      = 0x1
 	ForkReady          = 0x1
 	SyncDumpable       = 0x1

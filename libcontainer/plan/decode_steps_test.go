@@ -152,7 +152,7 @@ func (d *decoder) process(op uint32, raw []byte) Step {
 		return NoNewPrivileges{}
 	case nsenter.OpSeccomp:
 		s := exactly[nsenter.StepSeccomp](raw)
-		return Seccomp{d.block(s.Program), s.Flags, s.Gated != 0}
+		return Seccomp{d.block(s.Program), s.Flags, s.Gated != 0, s.Gated&nsenter.GatedCloses != 0}
 	}
 	return d.finish(op, raw)
 }

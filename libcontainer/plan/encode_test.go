@@ -173,7 +173,7 @@ func FuzzEncode(f *testing.F) {
 			Rootfs{word, small},
 			NewMount{word, words[0], []Parameter{{word, words[0], false}, {words[0], word, false}, {word, "", true}}, big},
 			Attributes{big, big, big, small&1 == 1},
-			Seccomp{program, small, true},
+			Seccomp{program, small, true, true},
 			MakeNode{word, small, small, small, small, small, small},
 			Symlink{word, words[0], small},
 			Groups{[]uint32{small, 0, uint32(big)}, true},

@@ -44,11 +44,13 @@ var execOrder = []concern{
 	enterWorkingDirectory,
 	umask,
 	label, // the fork inherits it
-	appearForFilter,
 	privilegedSeccomp,
 	limits, // while the ids are still those of rt
 	user,
 	enterWorkingDirectoryAgain,
+	filterCapabilities,
+	appearForFilter,
+	filterOnArrival,
 	capabilities,
 	noNewPrivileges,
 	appearUnfiltered,
@@ -150,19 +152,39 @@ type appearance int
 const (
 	appearsLast       appearance = iota // with the user's rights, under the user's filter
 	appearsUnfiltered                   // with the user's rights
-	appearsPrivileged                   // with CAP_SYS_ADMIN, which a filter without no_new_privs needs
+	appearsPrivileged                   // with the user's ids and CAP_SYS_ADMIN, which a filter without no_new_privs needs
 )
 
-// appearance is the last moment that the filter leaves: behind it only what it allows can be done. A listener is taken
-// from the process that has loaded the filter, which must be the last one.
+// appearance is the last moment that the filter leaves: behind it only what it allows can be done. The agent of a filter
+// with a listener is told when the process has appeared, so that until then nothing may be done that it is asked about.
 func (b *builder) appearance() appearance {
-	switch f := b.host.Filter; {
-	case f == nil || !f.hasListener() && f.letsAppear(b.spec.Process.Terminal):
+	p, f := b.spec.Process, b.host.Filter
+	switch {
+	case f == nil || f.letsAppear(p.Terminal) && (!f.hasListener() || p.NoNewPrivileges || f.letsChangeRights()):
 		return appearsLast
-	case b.spec.Process.NoNewPrivileges:
+	case p.NoNewPrivileges:
 		return appearsUnfiltered
 	}
 	return appearsPrivileged
+}
+
+// filterCapabilities are the config's and the one that loading a filter takes, which the process has when it appears.
+func filterCapabilities(b *builder) error {
+	if b.appearance() == appearsPrivileged {
+		s := b.quietCapabilitySets()
+		b.member = "process.capabilities"
+		b.add(Capabilities{Effective: s.effective | sysAdmin, Permitted: s.permitted | sysAdmin, Inheritable: s.inheritable})
+	}
+	return nil
+}
+
+const sysAdmin = 1 << unix.CAP_SYS_ADMIN
+
+func filterOnArrival(b *builder) error {
+	if b.appearance() == appearsPrivileged {
+		b.addSeccomp()
+	}
+	return nil
 }
 
 func appearForFilter(b *builder) error  { return b.appearAs(appearsPrivileged) }
@@ -174,7 +196,7 @@ func appear(b *builder) error           { return b.appearAs(appearsLast) }
 func limits(b *builder) error {
 	p := b.spec.Process
 	if b.host.Capabilities&(1<<unix.CAP_SYS_RESOURCE) != 0 || b.entered.Join&unix.CLONE_NEWUSER != 0 ||
-		p.User.UID == 0 && p.User.GID == 0 || len(p.Rlimits) == 0 || b.appearance() == appearsPrivileged {
+		p.User.UID == 0 && p.User.GID == 0 || len(p.Rlimits) == 0 {
 		return nil
 	}
 	b.member = "process.rlimits"

@@ -43,7 +43,10 @@ func TestWhatAppearsInTheContainerHasNoMoreRights(t *testing.T) {
 			allowed = append(allowed, "Seccomp")
 		}
 		if strings.Contains(name, "privileged-strict-filter") {
-			allowed = append(allowed, "User", "ChangeDirectory", "Capabilities", "Ambient")
+			allowed = append(allowed, "Capabilities", "Ambient")
+			if c, ok := p.Steps[fork-1].Step.(Capabilities); !ok || c.Permitted&^sysAdmin&^permittedOf(p) != 0 || c.Permitted&sysAdmin == 0 {
+				t.Errorf("%s: what appears has %+v", name, p.Steps[fork-1].Step)
+			}
 		}
 		for _, step := range after {
 			if !slices.Contains(allowed, step) {
@@ -60,6 +63,16 @@ func TestWhatAppearsInTheContainerHasNoMoreRights(t *testing.T) {
 			}
 		}
 	}
+}
+
+// permittedOf is the set that a plan ends with.
+func permittedOf(p *Plan) (set uint64) {
+	for i := range p.Steps {
+		if c, ok := p.Steps[i].Step.(Capabilities); ok {
+			set = c.Permitted
+		}
+	}
+	return set
 }
 
 // The container's namespaces are entered in one call, by the pidfd that the host side has verified, and after all that
@@ -93,7 +106,7 @@ func TestTheContainerIsJoinedByOnePidfd(t *testing.T) {
 // One message, that of the process, has to be answered; a terminal is sent before.
 func TestMessagesOfExec(t *testing.T) {
 	t.Parallel()
-	forked := Message{Type: nsenter.MessageForked}
+	forked, gate := Message{Type: nsenter.MessageForked}, Message{Type: nsenter.MessageGate}
 	console := Message{Type: nsenter.MessageDescriptor, Descriptor: nsenter.DescriptorConsole}
 	want := map[string][]Message{
 		"exec": {forked}, "exec-filter": {forked}, "exec-privileged-filter": {console, forked},
@@ -104,7 +117,9 @@ func TestMessagesOfExec(t *testing.T) {
 		"exec-strict-filter":            {forked}, "exec-privileged-strict-filter": {console, forked},
 		"exec-privileged-strict-filter-shared": {{Type: nsenter.MessageReady}},
 		"exec-strict-filter-terminal":          {console, forked}, "exec-strict-filter-shared": {{Type: nsenter.MessageReady}},
-		"exec-rootless": {{Type: nsenter.MessageOomScore}, forked},
+		"exec-listener": {gate, forked}, "exec-privileged-listener": {console, gate, forked},
+		"exec-privileged-strict-filter-listener": {console, forked},
+		"exec-rootless":                          {{Type: nsenter.MessageOomScore}, forked},
 	}
 	for name, p := range execPlans(t) {
 		// The config of some has no HOME; exec itself looks it up and plans with it.

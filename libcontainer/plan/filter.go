@@ -50,6 +50,16 @@ func (f *Filter) letsWait(labelled bool) bool {
 	return true
 }
 
+// letsChangeRights says that a filter allows what gives rights up behind it, if it is without no_new_privs.
+func (f *Filter) letsChangeRights() bool {
+	for _, number := range []uint32{unix.SYS_PRCTL, unix.SYS_SETRESGID, unix.SYS_SETRESUID, unix.SYS_CHDIR, unix.SYS_GETCWD, unix.SYS_CAPSET} {
+		if !f.allows(&filteredCall{number: number}) {
+			return false
+		}
+	}
+	return true
+}
+
 // hasListener says that the filter asks an agent (SCMP_ACT_NOTIFY).
 func (f *Filter) hasListener() bool { return f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 }
 

@@ -108,6 +108,12 @@ func goldens() []golden {
 		{name: "exec-strict-filter-terminal", config: "terminal", exec: &Entered{4711, hostUsers}, host: withStrictFilter, edit: withoutNewPrivileges},
 		{name: "exec-strict-filter-shared", config: "host-mounts", exec: &Entered{4711, 0}, host: withStrictFilter, edit: withoutNewPrivileges},
 		{name: "exec-privileged-strict-filter-shared", config: "host-mounts", exec: &Entered{4711, 0}, host: withStrictFilter},
+		{name: "exec-listener", config: "identity", exec: &Entered{4711, hostUsers}, host: withListener},
+		{name: "exec-privileged-listener", config: "terminal", exec: &Entered{4711, hostUsers}, host: withListener},
+		{name: "exec-privileged-strict-filter-listener", config: "terminal", exec: &Entered{4711, hostUsers}, host: func(h *Host) {
+			withStrictFilter(h)
+			h.Filter.Flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+		}},
 		{name: "exec-joined", config: "joined", exec: &Entered{4711, allNamespaces}},
 	}
 }

@@ -20,7 +20,7 @@ func (p *Plan) Moved() bool {
 }
 
 // Messages returns what the stage will send, in its order. Besides, it may send an error at any time. MessageGroup is
-// not in the list: it comes before all others, and who starts the stage answers it.
+// not in the list: it comes before all others, and who starts the stage answers it; nor is MessageGate, but where others come behind it.
 func (p *Plan) Messages() []Message {
 	var messages []Message
 	for i := range p.Steps {
@@ -28,6 +28,10 @@ func (p *Plan) Messages() []Message {
 		case Sync:
 			if s.Message != nsenter.MessageGroup {
 				messages = append(messages, Message{Type: s.Message})
+			}
+		case Seccomp:
+			if s.AppearsLater {
+				messages = append(messages, Message{Type: nsenter.MessageGate})
 			}
 		case Fork:
 			messages = append(messages, Message{Type: nsenter.MessageForked})

@@ -160,6 +160,14 @@ func (b *builder) capabilitySets() capabilitySets {
 	return s
 }
 
+// quietCapabilitySets is for those who come after the bounding set, with which the warnings were given.
+func (b *builder) quietCapabilitySets() capabilitySets {
+	warnings := len(b.plan.Warnings)
+	s := b.capabilitySets()
+	b.plan.Warnings = b.plan.Warnings[:warnings]
+	return s
+}
+
 func capabilityNames(mask uint64) string {
 	var names []string
 	for bit, name := range capability.Names() {
@@ -227,9 +235,7 @@ func capabilities(b *builder) error {
 	if b.spec.Process == nil {
 		return nil
 	}
-	warnings := len(b.plan.Warnings)
-	s := b.capabilitySets()
-	b.plan.Warnings = b.plan.Warnings[:warnings] // given with the bounding set
+	s := b.quietCapabilitySets()
 	b.member = "process.capabilities"
 	b.add(Capabilities{Effective: s.effective, Permitted: s.permitted, Inheritable: s.inheritable}, Ambient{Raise: s.ambient})
 	return nil

@@ -137,6 +137,8 @@ type (
 		Program []byte
 		Flags   uint32
 		Gated   bool // the host side learns before where the gate is
+
+		AppearsLater bool // it is only then that the agent is told: nobody in the container may find the listener
 	}
 
 	MakeDirectory struct {

@@ -82,7 +82,7 @@ func (NoNewPrivileges) encode(e *encoder) {
 
 func (s Seccomp) encode(e *encoder) {
 	put(e, nsenter.OpSeccomp, &nsenter.StepSeccomp{
-		Program: e.block(s.Program), Flags: s.Flags, Gated: number(s.Gated),
+		Program: e.block(s.Program), Flags: s.Flags, Gated: number(s.Gated) | nsenter.GatedCloses*number(s.AppearsLater),
 	})
 }
 

@@ -52,7 +52,7 @@ func waitForStart(b *builder) error {
 
 // privilegedSeccomp loads a filter while there is CAP_SYS_ADMIN, which it takes without no_new_privs.
 func privilegedSeccomp(b *builder) error {
-	if p := b.spec.Process; p != nil && !p.NoNewPrivileges {
+	if p := b.spec.Process; p != nil && !p.NoNewPrivileges && !(b.enters() && b.appearance() == appearsPrivileged) {
 		b.addSeccomp()
 	}
 	return nil
@@ -78,6 +78,9 @@ func seccomp(b *builder) error {
 func (b *builder) addSeccomp() {
 	if f := b.host.Filter; f != nil {
 		b.member = "linux.seccomp"
-		b.add(Seccomp{Program: f.Program, Flags: f.Flags, Gated: f.hasListener() || b.waiting() == waitsAtGate})
+		b.add(Seccomp{
+			Program: f.Program, Flags: f.Flags, Gated: f.hasListener() || b.waiting() == waitsAtGate,
+			AppearsLater: f.hasListener() && b.enters() && b.appearance() == appearsLast,
+		})
 	}
 }

@@ -154,9 +154,13 @@ func TestACreatedContainerWithAnAgentIsKilledAndDeleted(t *testing.T) {
 
 func TestAnAgentAnswersForExec(t *testing.T) {
 	t.Parallel()
-	for _, noNewPrivileges := range []bool{true, false} {
-		b := notified(t, "sleep 1000", append(neededByAll, "mkdir", "mkdirat")...)
-		b.Spec.Process.NoNewPrivileges = noNewPrivileges
+	for i := range 4 {
+		calls := []string{"mkdir", "mkdirat"}
+		if i&1 != 0 { // it is loaded when the process has appeared in the container; otherwise before
+			calls = append(calls, neededByAll...)
+		}
+		b := notified(t, "sleep 1000", calls...)
+		b.Spec.Process.NoNewPrivileges = i&2 != 0
 		agent := agentOf(t, b, refuse(unix.ENOMEDIUM))
 		b.Run(t, "--detach").WantExit(t, 0)
 		init := agent.Next(t)

@@ -3,6 +3,8 @@
 package security
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +29,9 @@ func probed(t *testing.T, change func(*harness.Bundle), args ...string) *harness
 // Who may trace the processes of a container must catch no process of the runtime that has more rights than the one
 // that exec was asked for, or is not under the filter yet (CVE-2016-9962).
 func TestWhatExecBringsInHasNoMoreRights(t *testing.T) {
-	for name, noNewPrivileges := range map[string]bool{"with new privileges": false, "no new privileges": true} {
-		t.Run(name, func(t *testing.T) {
+	for i := range 4 {
+		noNewPrivileges, agent := i&1 != 0, i&2 != 0
+		t.Run(fmt.Sprintf("no new privileges %v, agent %v", noNewPrivileges, agent), func(t *testing.T) {
 			errno := uint(unix.ENOSYS)
 			b := probed(t, func(b *harness.Bundle) {
 				b.Spec.Process.NoNewPrivileges = noNewPrivileges
@@ -42,28 +45,78 @@ func TestWhatExecBringsInHasNoMoreRights(t *testing.T) {
 						}},
 					},
 				}
-			}, "trace")
-			b.WaitForOutput(t, "tracing")
-			var want string
-			for range 30 {
-				status := b.Exec(t, nil, "cat", "/proc/self/status").WantExit(t, 0).Stdout
-				want = "caught " + rightsOf(status)
-			}
-			b.Delete(t, "--force").WantExit(t, 0)
-			caught := 0
-			for line := range strings.Lines(b.Output(t)) {
-				if line = strings.TrimSpace(line); !strings.HasPrefix(line, "caught") {
-					continue
+				if agent {
+					s := b.Spec.Linux.Seccomp
+					s.ListenerPath = b.Path("agent")
+					s.Syscalls = append(s.Syscalls, specs.LinuxSyscall{Names: []string{"mknodat"}, Action: specs.ActNotify})
+					harness.NewAgent(t, s.ListenerPath, func(int) harness.Answer { return harness.Proceed }).Ignore()
 				}
-				caught++
+			}, "trace")
+			status, caught := execWhileTraced(t, b)
+			want := "caught " + rightsOf(status)
+			for _, line := range caught {
 				if line != want {
 					t.Errorf("in the container there was a process that %s, want %s", line, want)
 				}
 			}
-			if caught == 0 {
-				t.Error("no process was caught: the test tests nothing")
-			}
 		})
+	}
+}
+
+// execWhileTraced returns the status that the processes of exec show themselves, and what the probe has caught of them.
+func execWhileTraced(t *testing.T, b *harness.Bundle) (status string, caught []string) {
+	t.Helper()
+	b.WaitForOutput(t, "tracing")
+	for range 30 {
+		status = b.Exec(t, nil, "cat", "/proc/self/status").WantExit(t, 0).Stdout
+	}
+	b.Delete(t, "--force").WantExit(t, 0)
+	for line := range strings.Lines(b.Output(t)) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "caught") {
+			caught = append(caught, line)
+		}
+	}
+	if len(caught) == 0 {
+		t.Error("no process was caught: the test tests nothing")
+	}
+	return status, caught
+}
+
+// A filter that refuses what it takes to appear is loaded in the container: without no_new_privs that needs CAP_SYS_ADMIN, and
+// that is all that the process has besides. Its ids are the user's by then, and nothing is left in its bounding set.
+func TestWhatExecBringsInForAStrictFilter(t *testing.T) {
+	const sysAdmin = uint64(1) << unix.CAP_SYS_ADMIN
+	for _, noNewPrivileges := range []bool{false, true} {
+		b := probed(t, func(b *harness.Bundle) {
+			b.Spec.Process.NoNewPrivileges = noNewPrivileges
+			addCapabilities(b, "CAP_SYS_PTRACE")
+			b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{
+				DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"setsid"}, Action: specs.ActErrno}},
+			}
+		}, "trace")
+		status, caught := execWhileTraced(t, b)
+		field := func(rights, name string) string {
+			_, value, _ := strings.Cut(rights, name+":")
+			value, _, _ = strings.Cut(value, " ")
+			return value
+		}
+		set := func(text string) uint64 {
+			n, err := strconv.ParseUint(text, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		want, more := rightsOf(status), sysAdmin
+		if noNewPrivileges {
+			more = 0
+		}
+		for _, line := range caught {
+			permitted, due := set(field(line, "CapPrm")), set(field(want, "CapPrm"))
+			if permitted&^due&^more != 0 || field(line, "CapBnd") != field(want, "CapBnd") || field(line, "Uid") != field(want, "Uid") {
+				t.Errorf("no new privileges %v: in the container there was a process that %s, want %s", noNewPrivileges, line, want)
+			}
+		}
 	}
 }
 
