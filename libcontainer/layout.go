@@ -77,6 +77,11 @@ func readMounts() ([]mountEntry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read mounts: %w", err)
 	}
+	return readMountsOf(file)
+}
+
+// readMountsOf reads a mountinfo, and closes it.
+func readMountsOf(file *os.File) ([]mountEntry, error) {
 	defer file.Close()
 	var mounts []mountEntry
 	lines := bufio.NewScanner(file)

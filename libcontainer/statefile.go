@@ -48,7 +48,7 @@ type savedState struct {
 	UserUnit        bool              `json:"user_unit,omitempty"`   // it is one of the user's systemd
 	NamespacePaths  map[string]string `json:"namespace_paths,omitempty"`
 	Started         int               `json:"started"`                  // index of the stage's first step after the start
-	HostMounts      bool              `json:"host_mounts,omitempty"`    // no mount namespace: its mounts are in ours
+	HostMounts      *mountPlace       `json:"host_mounts,omitempty"`    // no mount namespace of its own: where its mounts are
 	ForeignMounts   []string          `json:"foreign_mounts,omitempty"` // below its root that are not its own
 	SharedPIDs      bool              `json:"shared_pids,omitempty"`    // no pid namespace of its own
 	Hooks           bool              `json:"hooks,omitempty"`          // start and delete have hooks to run

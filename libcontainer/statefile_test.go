@@ -20,6 +20,7 @@ func TestStateIsOrdinaryJSON(t *testing.T) {
 		ID: "a", OCIVersion: "1.3.0", InitPID: 5, InitStart: 1 << 40, BootID: "b", Created: time.Now().UTC(), Bundle: "/b <&>",
 		Annotations: map[string]string{"x": "\"é\n\""}, CgroupPaths: map[string]string{"": "/sys/fs/cgroup/a"}, CgroupOurs: true,
 		CgroupKept: []string{"/x"}, NamespacePaths: namespacePaths(5), Started: 3, ForeignMounts: []string{"a", "a"}, Hooks: true,
+		HostMounts: &mountPlace{Namespace: "/n", Device: 4, Inode: 1 << 32},
 	}
 	text, err := lazyjson.Append(nil, &want)
 	if err != nil {

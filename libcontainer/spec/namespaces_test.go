@@ -89,6 +89,7 @@ func TestAcceptNamespaces(t *testing.T) {
 	wantAcceptances(t, []acceptance{
 		{"none", func(s *specs.Spec) {
 			s.Linux.Namespaces, s.Hostname, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, "", nil, nil
+			s.Root.Readonly = false
 		}, nil},
 		{"all", func(s *specs.Spec) { userNamespaced(func(s *specs.Spec) { with(s, specs.TimeNamespace, "") })(s) }, nil},
 		{"maps without namespace", func(s *specs.Spec) { s.Linux.UIDMappings = []M{{Size: 1}} }, []string{"linux.uidMappings and linux.gidMappings are ignored: there is no user namespace"}},

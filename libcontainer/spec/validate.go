@@ -135,9 +135,20 @@ func (v *validator) cgroupsPath() error {
 	return noNUL("linux.cgroupsPath", p)
 }
 
-// coveredPaths checks masked and read-only paths. Without a mount namespace they would be covered for
-// the whole host.
+const addMountNamespace = `add {"type": "mount"} to linux.namespaces`
+
+// hasOwnMounts says that the container has a mount namespace that nobody else is in.
+func (v *validator) hasOwnMounts() bool {
+	n := v.find(specs.MountNamespace)
+	return n != nil && n.Path == ""
+}
+
+// coveredPaths checks masked and read-only paths, the root among them. Without a mount namespace they would be covered
+// for the whole host.
 func (v *validator) coveredPaths() error {
+	if v.spec.Root.Readonly && !v.hasOwnMounts() {
+		return fmt.Errorf("root.readonly: it would be the host's directory that becomes read-only (%s)", addMountNamespace)
+	}
 	for _, list := range [...]struct {
 		member string
 		paths  []string
@@ -146,7 +157,7 @@ func (v *validator) coveredPaths() error {
 		{"linux.readonlyPaths", v.linux.ReadonlyPaths},
 	} {
 		if len(list.paths) > 0 && !v.has(specs.MountNamespace) {
-			return fmt.Errorf(`%s: it would cover the host's (add {"type": "mount"} to linux.namespaces)`, list.member)
+			return fmt.Errorf("%s: it would cover the host's (%s)", list.member, addMountNamespace)
 		}
 		for i, p := range list.paths {
 			if err := absolute(fmt.Sprintf("%s[%d]", list.member, i), p); err != nil {
@@ -159,7 +170,12 @@ func (v *validator) coveredPaths() error {
 
 func (v *validator) propagation() error {
 	switch v.linux.RootfsPropagation {
-	case "", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable":
+	case "":
+		return nil
+	case "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable":
+		if !v.hasOwnMounts() {
+			return fmt.Errorf("linux.rootfsPropagation: it would be that of the host's mounts (%s)", addMountNamespace)
+		}
 		return nil
 	}
 	return fmt.Errorf("linux.rootfsPropagation %q: want shared, slave, private or unbindable, each also with r in front",

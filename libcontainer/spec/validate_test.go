@@ -122,8 +122,20 @@ func TestRefuseTopLevel(t *testing.T) {
 		{"relative masked path", func(s *specs.Spec) { s.Linux.MaskedPaths = []string{"/a", "proc/kcore"} }, `linux.maskedPaths[1] "proc/kcore": want an absolute path`},
 		{"empty masked path", func(s *specs.Spec) { s.Linux.MaskedPaths = []string{""} }, "linux.maskedPaths[0]: missing (want an absolute path)"},
 		{"relative read-only path", func(s *specs.Spec) { s.Linux.ReadonlyPaths = []string{"proc/sys"} }, `linux.readonlyPaths[0] "proc/sys": want an absolute path`},
-		{"masked paths of the host", func(s *specs.Spec) { without(s, specs.MountNamespace) }, `linux.maskedPaths: it would cover the host's (add {"type": "mount"} to linux.namespaces)`},
-		{"read-only paths of the host", func(s *specs.Spec) { without(s, specs.MountNamespace); s.Linux.MaskedPaths = nil }, `linux.readonlyPaths: it would cover the host's (add {"type": "mount"} to linux.namespaces)`},
+		{"read-only root without a mount namespace", func(s *specs.Spec) { without(s, specs.MountNamespace) }, `root.readonly: it would be the host's directory that becomes read-only (add {"type": "mount"} to linux.namespaces)`},
+		{"read-only root in a joined mount namespace", func(s *specs.Spec) {
+			without(s, specs.MountNamespace)
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.MountNamespace, Path: "/n"})
+		}, `root.readonly: it would be the host's directory that becomes read-only (add {"type": "mount"} to linux.namespaces)`},
+		{"propagation without a mount namespace", func(s *specs.Spec) {
+			without(s, specs.MountNamespace)
+			s.Root.Readonly, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths, s.Linux.RootfsPropagation = false, nil, nil, "rslave"
+		}, `linux.rootfsPropagation: it would be that of the host's mounts (add {"type": "mount"} to linux.namespaces)`},
+		{"masked paths of the host", func(s *specs.Spec) { without(s, specs.MountNamespace); s.Root.Readonly = false }, `linux.maskedPaths: it would cover the host's (add {"type": "mount"} to linux.namespaces)`},
+		{"read-only paths of the host", func(s *specs.Spec) {
+			without(s, specs.MountNamespace)
+			s.Root.Readonly, s.Linux.MaskedPaths = false, nil
+		}, `linux.readonlyPaths: it would cover the host's (add {"type": "mount"} to linux.namespaces)`},
 		{"no personality", func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{} }, "linux.personality.domain: missing (want LINUX or LINUX32)"},
 		{"other personality", func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{Domain: "BSD"} }, `linux.personality.domain "BSD": want LINUX or LINUX32`},
 		{"personality flag", func(s *specs.Spec) {
@@ -152,7 +164,7 @@ func TestRefuseTopLevel(t *testing.T) {
 func TestAcceptTopLevel(t *testing.T) {
 	wantAcceptances(t, []acceptance{
 		{"no process", func(s *specs.Spec) { s.Process = nil }, nil},
-		{"no linux section", func(s *specs.Spec) { s.Linux, s.Hostname = nil, "" }, nil},
+		{"no linux section", func(s *specs.Spec) { s.Linux, s.Hostname, s.Root.Readonly = nil, "", false }, nil},
 		{"other platforms", func(s *specs.Spec) {
 			s.Windows, s.Solaris, s.VM, s.ZOS, s.FreeBSD = new(specs.Windows), new(specs.Solaris), new(specs.VM), new(specs.ZOS), new(specs.FreeBSD)
 		}, nil},
@@ -162,6 +174,7 @@ func TestAcceptTopLevel(t *testing.T) {
 		{"host's mounts", func(s *specs.Spec) {
 			without(s, specs.MountNamespace)
 			s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = []string{}, []string{}
+			s.Root.Readonly = false
 		}, nil},
 		{"systemd's cgroupsPath", func(s *specs.Spec) { s.Linux.CgroupsPath = "machine.slice:rt:web..1" }, nil},
 		{"empty annotation", func(s *specs.Spec) { s.Annotations = map[string]string{"a": ""} }, nil},

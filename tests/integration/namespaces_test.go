@@ -3,7 +3,10 @@
 package integration
 
 import (
+	"io"
 	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -102,22 +105,42 @@ func TestAllNamespacesOfAnotherContainerAreJoined(t *testing.T) {
 	}
 }
 
+// A container that joins a mount namespace has its mounts there, and nothing of them stays: neither there, nor on the host,
+// nor if it could not be made.
 func TestAMountNamespaceIsJoinedByPath(t *testing.T) {
 	t.Parallel()
-	first := harness.NewBundle(t, "sleep", "1000")
-	first.Run(t, "-d").WantExit(t, 0)
-	pid := first.State(t).Pid
-	second := shell(t, "echo joined")
-	setNamespace(second, specs.MountNamespace, "/proc/"+itoa(uint64(pid))+"/ns/mnt")
-	second.Spec.Root.Path = first.Rootfs
-	second.Spec.Mounts, second.Spec.Linux.MaskedPaths, second.Spec.Linux.ReadonlyPaths = nil, nil, nil
-	got := second.Run(t)
-	if got.Exit != 0 {
-		// The other container's root is "/" there: the path of the host does not exist.
-		got.WantOneError(t, first.Rootfs, "no such file or directory")
-		return
+	owner := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", "echo up; exec sleep 1000")
+	up, err := owner.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	got.WantStdoutIs(t, "joined")
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = owner.Process.Kill()
+		_ = owner.Wait()
+	})
+	if _, err := io.ReadFull(up, make([]byte, len("up\n"))); err != nil {
+		t.Fatal(err)
+	}
+	theirs := "/proc/" + strconv.Itoa(owner.Process.Pid)
+	for _, path := range []string{theirs + "/ns/mnt", "/proc/self/ns/mnt"} {
+		b := shell(t, "touch /mnt/x && echo joined; exec sleep 1000")
+		b.Spec.Root.Readonly, b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths = false, nil, nil
+		b.Spec.Mounts = append(b.Spec.Mounts, tmpfs("/mnt"))
+		setNamespace(b, specs.MountNamespace, path)
+		before, mounts := b.Snapshot(t), harness.ReadFile(t, theirs+"/mountinfo")
+		b.Run(t, "--detach").WantExit(t, 0)
+		b.WaitForOutput(t, "joined")
+		b.Delete(t, "--force").WantExit(t, 0)
+		b.Spec.Process.Args = []string{"/nosuch"}
+		b.Create(t).WantOneError(t, "/nosuch")
+		before.WantSame(t)
+		if after := harness.ReadFile(t, theirs+"/mountinfo"); after != mounts {
+			t.Errorf("%s: there were\n%sand now\n%s", path, mounts, after)
+		}
+	}
 }
 
 // The process that owned the namespaces has gone, only bind mounts of them are left.

@@ -68,7 +68,7 @@ var optionEffects = []optionEffect{
 	{word: "rstrictatime", before: "rnoatime", source: unix.MS_NOATIME, new: "rw", top: "rw", below: "rw"},
 	{word: "ratime", before: "rnoatime", source: unix.MS_NOATIME, new: "rw,relatime", top: "rw,relatime", below: "rw,relatime"},
 	{word: "rdiratime", before: "rnodiratime", source: unix.MS_NODIRATIME, new: "rw,relatime", top: "rw,relatime", below: "rw,relatime"},
-	{word: "rnorelatime", before: "rrelatime", source: unix.MS_NOATIME, new: "rw,relatime", top: "rw,relatime", below: "rw,relatime"},
+	{word: "rnorelatime", source: unix.MS_NOATIME, new: "rw,relatime", top: "rw,relatime", below: "rw,relatime"},
 	{word: "rnostrictatime", before: "rstrictatime", source: unix.MS_STRICTATIME, new: "rw,relatime", top: "rw,relatime", below: "rw,relatime"},
 
 	// The file system's own, which a bind mount shares with its source.
