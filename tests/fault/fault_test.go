@@ -93,7 +93,7 @@ func TestEveryStepOfCreate(t *testing.T) {
 		make func(*testing.T) (*harness.Bundle, []string) // with the flags of create
 	}{
 		{"host's root", func(t *testing.T) (*harness.Bundle, []string) { return richBundle(t), nil }},
-		{"no pivot", func(t *testing.T) (*harness.Bundle, []string) { return richBundle(t), []string{"--no-pivot"} }},
+		{"no pivot", withoutPivot},
 		{"user namespace", func(t *testing.T) (*harness.Bundle, []string) { return userNamespaced(t), nil }},
 		{"terminal", withTerminal},
 		{"privileged filter", func(t *testing.T) (*harness.Bundle, []string) { return withFilter(t, false, "acct"), nil }},
@@ -259,6 +259,41 @@ func userNamespaced(t *testing.T) *harness.Bundle {
 		}
 	}
 	return b
+}
+
+// withoutPivot is --no-pivot, whose plan unmounts each procfs and sysfs of the host. So the bundle has a mount namespace of
+// its own, held by a process, with one of each: those of other tests come and go. It must end as it was, too.
+func withoutPivot(t *testing.T) (*harness.Bundle, []string) {
+	t.Helper()
+	b := richBundle(t)
+	holder := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", `mounts=$(cat /proc/self/mountinfo); IFS='
+'; for line in $mounts; do case $line in *" - proc "*|*" - sysfs "*)
+	point=$(echo "$line" | cut -d" " -f5); case $point in /proc|/sys) ;; *) umount -l "$(printf %b "$point")" ;; esac ;;
+esac; done; echo; exec sleep 600`)
+	ready, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	mounts := func() string { return harness.ReadFile(t, fmt.Sprintf("/proc/%d/mountinfo", holder.Process.Pid)) }
+	before := mounts()
+	b.Wrapper = []string{"nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", holder.Process.Pid), "--"}
+	t.Cleanup(func() {
+		for line := range strings.Lines(mounts()) {
+			if !strings.Contains(before, line) { // what others unmount goes here, too
+				t.Errorf("a mount is left: %s", line)
+			}
+		}
+		b.Wrapper = nil
+		_ = holder.Process.Kill()
+		_ = holder.Wait()
+	})
+	return b, []string{"--no-pivot"}
 }
 
 // hold receives a terminal and keeps it until the test ends: without its master the other side is of no use.

@@ -3,6 +3,7 @@
 package security
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -94,16 +95,26 @@ func TestHostsNullDeviceIsNotGivenAway(t *testing.T) {
 	t.Parallel()
 	b := script(t, "true")
 	b.Spec.Process.User.UID, b.Spec.Process.User.GID = 1000, 1000
+	// A node of the test's own: crun gives the machine's to the container's user for a moment, and may run meanwhile.
+	device := b.Path("null")
+	makeNode(t, device, unix.S_IFCHR, 1, 3)
+	b.Wrapper = []string{"unshare", "-m", "--propagation", "private", "sh", "-c", "mount --bind " + device + ` /dev/null && exec "$@"`, "sh"}
+	null, err := os.OpenFile(device, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
 	var before, after unix.Stat_t
-	if err := unix.Stat("/dev/null", &before); err != nil {
+	if err := unix.Stat(device, &before); err != nil {
 		t.Fatal(err)
 	}
 	b.Run(t).WantExit(t, 0)
-	cmd := b.Command(t, "run", "--bundle", b.Dir, b.ID) // all three streams are the null device
+	cmd := b.Command(t, "run", "--bundle", b.Dir, b.ID)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = null, null, null
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Stat("/dev/null", &after); err != nil {
+	if err := unix.Stat(device, &after); err != nil {
 		t.Fatal(err)
 	}
 	if before.Mode != after.Mode || before.Uid != after.Uid || before.Gid != after.Gid || before.Ctim != after.Ctim {
