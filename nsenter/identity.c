@@ -151,6 +151,7 @@ void step_seccomp(const struct step_seccomp *s)
 
 	if (s->program.count > UINT16_MAX)
 		fail(-EINVAL, "seccomp");
+	close_registers(); /* which the filter may refuse */
 	if (s->gated) {
 		reg.gate = GATE_SHUT;
 		send_message(MESSAGE_GATE, (int32_t)(intptr_t)&reg.gate, -1);

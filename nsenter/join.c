@@ -122,7 +122,8 @@ void step_sync(const struct step_sync *s)
 		sys2(__NR_prctl, PR_SET_DUMPABLE, 0);
 }
 
-/* The child has the same parent, so that the container's init is a child of rt, and later of rt's own reaper.
+/* The last fork of exec may be one under the user's filter, so that little is called here: the child is as little dumpable as
+ * its parent, and the end of rt ends its wait. The child has the same parent, so that the container's init is a child of rt, and later of rt's own reaper.
  * Only rt's pid namespace can name it for both: clone returns the number in it. clone3 has nothing that is needed, and
  * many a filter refuses it, as it can't look into its arguments. */
 void step_fork(const struct step_fork *s)
@@ -136,10 +137,9 @@ void step_fork(const struct step_fork *s)
 		send_message(MESSAGE_FORKED, (int32_t)pid, -1);
 		quit(0);
 	}
-	die_with_parent();
+	if (!(s->flags & FORK_READY))
+		die_with_parent();
 	wait_go();
-	if (s->flags & FORK_READY)
-		sys2(__NR_prctl, PR_SET_PDEATHSIG, 0);
 }
 
 void step_become_root(const struct step_become_root *s)

@@ -160,7 +160,7 @@ const (
 func (b *builder) appearance() appearance {
 	p, f := b.spec.Process, b.host.Filter
 	switch {
-	case f == nil || f.letsAppear(p.Terminal) && (!f.hasListener() || p.NoNewPrivileges || f.letsChangeRights()):
+	case f == nil || f.letsAppear(b.entered.Join&unix.CLONE_NEWPID != 0, p.Terminal) && (!f.hasListener() || p.NoNewPrivileges || f.letsChangeRights()):
 		return appearsLast
 	case p.NoNewPrivileges:
 		return appearsUnfiltered

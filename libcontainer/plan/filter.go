@@ -10,18 +10,21 @@ import (
 )
 
 // letsAppear says that a filter allows all that the stage does from the moment that it is loaded until the program is
-// executed, though a process of the container's pid namespace is made meanwhile. What can't be told counts as refused.
-func (f *Filter) letsAppear(terminal bool) bool {
+// executed, though a process of the container's pid namespace is made meanwhile, if it forks. What can't be told counts as refused.
+func (f *Filter) letsAppear(forks, terminal bool) bool {
 	calls := []filteredCall{
-		call(unix.SYS_CLONE, unix.CLONE_PARENT, 0, 0, 0, 0, 0),
-		call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL), 0, 0, 0, 0),
-		call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, 0, 0, 0, 0, 0),
-		call(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0, 0),
 		call(unix.SYS_SETSID, 0, 0, 0, 0, 0, 0),
 		call(unix.SYS_EXIT_GROUP, 0, 0, 0, 0, 0, 0),
-		{number: unix.SYS_CLOSE},
-		{number: unix.SYS_SENDMSG},
+		{number: unix.SYS_WRITE},
 		{number: unix.SYS_READ},
+	}
+	if forks {
+		calls = append(calls, call(unix.SYS_CLONE, unix.CLONE_PARENT, 0, 0, 0, 0, 0))
+	} else {
+		calls = append(calls, call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, 0, 0, 0, 0, 0))
+	}
+	if f.hasListener() {
+		calls = append(calls, filteredCall{number: unix.SYS_CLOSE})
 	}
 	if terminal {
 		calls = append(calls, call(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0, 0, 0, 0))

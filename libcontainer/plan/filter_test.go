@@ -46,40 +46,48 @@ func TestFiltersThatLetAProcessAppear(t *testing.T) {
 		filter         *Filter
 		lets, terminal bool
 	}{
-		"allow":           {filterOf(instruction{bpfReturn, 0, 0, returnAllow}), true, true},
-		"log":             {filterOf(instruction{bpfReturn, 0, 0, returnLog}), true, true},
-		"kill":            {filterOf(instruction{bpfReturn, 0, 0, 0}), false, false},
-		"errno":           {filterOf(instruction{bpfReturn, 0, 0, 0x50000}), false, false},
-		"trace":           {filterOf(instruction{bpfReturn, 0, 0, 0x7ff00000}), false, false},
-		"engines":         {engines, true, true},
-		"clone3":          {refusing(unix.SYS_CLONE3), true, true},
-		"mkdirat":         {refusing(unix.SYS_MKDIRAT), true, true},
-		"clone":           {refusing(unix.SYS_CLONE), false, false},
-		"setsid":          {refusing(unix.SYS_SETSID), false, false},
-		"sendmsg":         {refusing(unix.SYS_SENDMSG), false, false},
-		"read":            {refusing(unix.SYS_READ), false, false},
-		"close":           {refusing(unix.SYS_CLOSE), false, false},
-		"exit_group":      {refusing(unix.SYS_EXIT_GROUP), false, false},
-		"ioctl":           {refusing(unix.SYS_IOCTL), true, false},
-		"TIOCSTI":         {refusing(unix.SYS_IOCTL, instruction{bpfLoad, 0, 0, 24}, instruction{bpfJumpEqual, 0, 1, unix.TIOCSTI}), true, true},
-		"PR_SET_DUMPABLE": {refusing(unix.SYS_PRCTL, instruction{bpfLoad, 0, 0, 16}, instruction{bpfJumpEqual, 0, 1, unix.PR_SET_DUMPABLE}), false, false},
-		"of a number":     {refusing(unix.SYS_READ, instruction{bpfLoad, 0, 0, 16}, instruction{bpfJumpEqual, 0, 1, 77}), false, false}, // nobody knows
-		"of an address":   {filterOf(instruction{bpfLoad, 0, 0, 8}, instruction{bpfReturn, 0, 0, returnAllow}), false, false},
-		"other machine":   {filterOf(instruction{bpfLoad, 0, 0, 4}, instruction{bpfJumpEqual, 0, 1, unix.AUDIT_ARCH_I386}, instruction{bpfReturn, 0, 0, returnAllow}, instruction{bpfReturn, 0, 0, 0}), false, false},
-		"jump behind":     {filterOf(instruction{bpfJump, 0, 0, 0xffffffff}, instruction{bpfReturn, 0, 0, returnAllow}), false, false},
-		"unknown":         {filterOf(instruction{unix.BPF_MISC | unix.BPF_TAX, 0, 0, 0}, instruction{bpfReturn, 0, 0, returnAllow}), false, false},
-		"empty":           {filterOf(), false, false},
+		"allow":         {filterOf(instruction{bpfReturn, 0, 0, returnAllow}), true, true},
+		"log":           {filterOf(instruction{bpfReturn, 0, 0, returnLog}), true, true},
+		"kill":          {filterOf(instruction{bpfReturn, 0, 0, 0}), false, false},
+		"errno":         {filterOf(instruction{bpfReturn, 0, 0, 0x50000}), false, false},
+		"trace":         {filterOf(instruction{bpfReturn, 0, 0, 0x7ff00000}), false, false},
+		"engines":       {engines, true, true},
+		"clone3":        {refusing(unix.SYS_CLONE3), true, true},
+		"mkdirat":       {refusing(unix.SYS_MKDIRAT), true, true},
+		"clone":         {refusing(unix.SYS_CLONE), false, false},
+		"setsid":        {refusing(unix.SYS_SETSID), false, false},
+		"sendmsg":       {refusing(unix.SYS_SENDMSG), true, true},
+		"write":         {refusing(unix.SYS_WRITE), false, false},
+		"read":          {refusing(unix.SYS_READ), false, false},
+		"close":         {refusing(unix.SYS_CLOSE), true, true},
+		"exit_group":    {refusing(unix.SYS_EXIT_GROUP), false, false},
+		"ioctl":         {refusing(unix.SYS_IOCTL), true, false},
+		"TIOCSTI":       {refusing(unix.SYS_IOCTL, instruction{bpfLoad, 0, 0, 24}, instruction{bpfJumpEqual, 0, 1, unix.TIOCSTI}), true, true},
+		"prctl":         {refusing(unix.SYS_PRCTL), true, true},
+		"of a number":   {refusing(unix.SYS_READ, instruction{bpfLoad, 0, 0, 16}, instruction{bpfJumpEqual, 0, 1, 77}), false, false}, // nobody knows
+		"of an address": {filterOf(instruction{bpfLoad, 0, 0, 8}, instruction{bpfReturn, 0, 0, returnAllow}), false, false},
+		"other machine": {filterOf(instruction{bpfLoad, 0, 0, 4}, instruction{bpfJumpEqual, 0, 1, unix.AUDIT_ARCH_I386}, instruction{bpfReturn, 0, 0, returnAllow}, instruction{bpfReturn, 0, 0, 0}), false, false},
+		"jump behind":   {filterOf(instruction{bpfJump, 0, 0, 0xffffffff}, instruction{bpfReturn, 0, 0, returnAllow}), false, false},
+		"unknown":       {filterOf(instruction{unix.BPF_MISC | unix.BPF_TAX, 0, 0, 0}, instruction{bpfReturn, 0, 0, returnAllow}), false, false},
+		"empty":         {filterOf(), false, false},
 		"jumps": {filterOf(instruction{bpfLoad, 0, 0, 0}, instruction{bpfJumpAtLeast, 1, 0, 0x40000000}, instruction{bpfJumpGreater, 0, 1, 0x3fffffff},
 			instruction{bpfReturn, 0, 0, 0}, instruction{bpfJumpAnyBit, 0, 1, 1 << 31}, instruction{bpfReturn, 0, 0, 0},
 			instruction{bpfJump, 0, 0, 1}, instruction{bpfReturn, 0, 0, 0}, instruction{bpfReturn, 0, 0, returnAllow}), true, true},
 	} {
-		if got := c.filter.letsAppear(false); got != c.lets {
+		if got := c.filter.letsAppear(true, false); got != c.lets {
 			t.Errorf("%s: lets a process appear: %v, want %v", name, got, c.lets)
 		}
-		if got, want := c.filter.letsWait(false), c.lets || slices.Contains(strings.Fields("clone setsid sendmsg exit_group PR_SET_DUMPABLE"), name); got != want {
+		if got, want := c.filter.letsWait(false), name != "close" && (c.lets || slices.Contains(strings.Fields("clone setsid write exit_group"), name)); got != want {
 			t.Errorf("%s: lets a process wait: %v, want %v", name, got, want)
 		}
-		if got := c.filter.letsAppear(true); got != c.terminal {
+		if got, want := c.filter.letsAppear(false, false), name != "prctl" && (c.lets || name == "clone"); got != want {
+			t.Errorf("%s: lets a process appear without a fork: %v, want %v", name, got, want)
+		}
+		listener := &Filter{Program: c.filter.Program, Flags: unix.SECCOMP_FILTER_FLAG_NEW_LISTENER}
+		if got, want := listener.letsAppear(true, false), name != "close" && c.lets; got != want {
+			t.Errorf("%s: lets a process with a listener appear: %v, want %v", name, got, want)
+		}
+		if got := c.filter.letsAppear(true, true); got != c.terminal {
 			t.Errorf("%s: lets a process with a terminal appear: %v, want %v", name, got, c.terminal)
 		}
 	}

@@ -23,7 +23,7 @@ func TestAStageThatCannotTellIsNotTheProgram(t *testing.T) {
 	t.Run("run", func(t *testing.T) {
 		t.Parallel()
 		b := richBundle(t)
-		mute(b, specs.ActErrno, "sendmsg")
+		mute(b, specs.ActErrno, "write")
 		plan := steps(t, b, func(t *testing.T) harness.Result { return b.Run(t, "--detach") })
 		before := b.Snapshot(t)
 		failAt(b, len(plan)-1) // behind the filter
@@ -34,7 +34,7 @@ func TestAStageThatCannotTellIsNotTheProgram(t *testing.T) {
 	t.Run("exec", func(t *testing.T) {
 		t.Parallel()
 		b := harness.NewBundle(t, "sleep", "1000")
-		mute(b, specs.ActErrno, "sendmsg")
+		mute(b, specs.ActErrno, "write")
 		b.Run(t, "--detach").WantExit(t, 0)
 		plan := execSteps(t, b, nil)
 		before := b.Snapshot(t)
