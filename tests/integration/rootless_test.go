@@ -290,6 +290,7 @@ func TestWhatAUserCannotHaveIsRefused(t *testing.T) {
 		{"no mount namespace", func(s *specs.Spec) {
 			s.Linux.Namespaces = withoutNamespace(s.Linux.Namespaces, specs.MountNamespace)
 			s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
+			s.Root.Readonly = false // which is refused earlier
 		}, []string{"linux.namespaces", "mount namespace"}},
 		{"network namespace of the host", func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: "/proc/self/ns/net"})
