@@ -45,8 +45,13 @@ func TestFeaturesIsComplete(t *testing.T) {
 			t.Errorf("%s names something twice: %q", name, list)
 		}
 	}
-	if len(f.Linux.Namespaces) != 8 {
-		t.Errorf("namespaces %q, want eight", f.Linux.Namespaces)
+	for name, c := range map[string]struct{ got, want int }{ // of the specification; libseccomp 2.6 knows the architectures
+		"namespaces": {len(f.Linux.Namespaces), 8}, "actions": {len(f.Linux.Seccomp.Actions), 9}, "operators": {len(f.Linux.Seccomp.Operators), 7},
+		"knownFlags": {len(f.Linux.Seccomp.KnownFlags), 4}, "archs": {len(f.Linux.Seccomp.Archs), 23}, "mountOptions": {len(f.MountOptions), 62},
+	} {
+		if c.got != c.want {
+			t.Errorf("%d %s, want %d", c.got, name, c.want)
+		}
 	}
 	for _, flag := range f.Linux.Seccomp.SupportedFlags {
 		if !slices.Contains(f.Linux.Seccomp.KnownFlags, flag) {

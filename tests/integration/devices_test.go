@@ -4,10 +4,12 @@ package integration
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/tests/harness"
 )
@@ -65,29 +67,66 @@ func TestListingADefaultDeviceIsHarmless(t *testing.T) {
 	b.Run(t).WantExit(t, 0).WantStdout(t, "crw-rw-rw- 1 0 0 5, 0", "crw-rw-rw- 1 0 0 5, 2")
 }
 
-// A file of the image where a device goes: what is there must be the device, or an error.
+// A file of the image where a device goes is the device, or it is an error (config-linux.md, "Devices").
 func TestAnImageThatHasAnotherFileInPlaceOfADevice(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, path, want string }{
-		{"a file", "dev/null", "linux.devices"},
-		{"a directory", "dev/null/x", "linux.devices"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			b := writable(shell(t, "stat -c '%F %t:%T' /dev/null"))
-			dropMount(b, "/dev")
-			dropMount(b, "/dev/pts")
-			dropMount(b, "/dev/shm")
-			dropMount(b, "/dev/mqueue")
-			harness.WriteFile(t, b.InRootfs(c.path), "", 0o644)
-			got := b.Run(t)
-			if got.Exit == 0 {
-				got.WantStdoutIs(t, "character special file 1:3")
-				return
+	node := func(kind uint32, minor uint32) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			if err := unix.Mknod(path, kind|0o600, int(unix.Mkdev(1, minor))); err != nil {
+				t.Fatal(err)
 			}
-			got.WantOneError(t, `"/dev/null"`)
-		})
+		}
 	}
+	for _, c := range []struct {
+		name  string
+		plant func(t *testing.T, path string)
+		want  string // of the node's mode; "" is an error
+	}{
+		{"a file", func(t *testing.T, path string) { harness.WriteFile(t, path, "", 0o644) }, ""},
+		{"a directory", func(t *testing.T, path string) { harness.Mkdir(t, path, 0o755) }, ""},
+		{"a link to another device", func(t *testing.T, path string) { harness.Symlink(t, "/dev/zero", path) }, ""},
+		{"a dangling link", func(t *testing.T, path string) { harness.Symlink(t, "/nosuch", path) }, ""},
+		{"a fifo", node(unix.S_IFIFO, 0), ""},
+		{"a block device", node(unix.S_IFBLK, 3), ""},
+		{"a device of other numbers", node(unix.S_IFCHR, 5), ""},
+		{"the device", node(unix.S_IFCHR, 3), "600"},
+	} {
+		for _, path := range []string{"dev/null", "opt/configured"} {
+			t.Run(c.name+" "+path, func(t *testing.T) {
+				t.Parallel()
+				b := writable(shell(t, "stat -c '%F %t:%T %a' /"+path))
+				for _, point := range []string{"/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"} {
+					dropMount(b, point)
+				}
+				harness.Mkdir(t, filepath.Dir(b.InRootfs(path)), 0o755)
+				c.plant(t, b.InRootfs(path))
+				b.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/opt/configured", Type: "c", Major: 1, Minor: 3}}
+				before := b.Snapshot(t)
+				if got := b.Run(t); c.want == "" {
+					got.WantOneError(t, `"/`+path+`"`)
+				} else {
+					got.WantExit(t, 0).WantStdoutIs(t, "character special file 1:3 "+c.want)
+				}
+				before.WantSame(t)
+			})
+		}
+	}
+}
+
+// In a user namespace devices are the host's, or it is an error.
+func TestADeviceThatTheHostLacksInAUserNamespace(t *testing.T) {
+	t.Parallel()
+	device := func(path string) func(*testing.T, *harness.Bundle) {
+		return func(t *testing.T, b *harness.Bundle) {
+			mapIDs(t, b)
+			b.Spec.Linux.Devices = []specs.LinuxDevice{{Path: path, Type: "c", Major: 1, Minor: 5}}
+		}
+	}
+	wantRefused(t, []badInput{
+		{"missing", device("/dev/rt-test-none"), []string{`linux.devices[0] "/dev/rt-test-none"`, "no such file or directory"}},
+		{"another device", device("/dev/null"), []string{`linux.devices[0] "/dev/null"`, "is not the device 1:5"}},
+		{"no device", device("/etc/passwd"), []string{`linux.devices[0] "/etc/passwd"`, "is not the device 1:5"}},
+	})
 }
 
 // The device rules of a control group, by what they let through.
@@ -125,6 +164,35 @@ func TestDeviceRulesByTheirEffect(t *testing.T) {
 				b.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11}}
 				b.Spec.Linux.Resources.Devices = c.rules
 				b.Run(t).WantStdoutIs(t, c.stdout).WantStderr(t, c.stderr)
+			})
+		}
+	}
+}
+
+// A disk, the memory and the ports of the host can be made by mknod(2) but not opened: without rules, with those of the
+// default config, and after an update of something else (GHSA-g54h-m393-cpwq).
+func TestDevicesOfTheHostCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	const script = `cd /tmp; for d in "b 8 0" "c 1 1" "c 1 4"; do rm -f d; mknod d $d && head -c 0 d; done 2>&1`
+	const denied = "head: d: Operation not permitted\n"
+	for name, rules := range map[string][]specs.LinuxDeviceCgroup{"none": nil, "empty": {}, "default": harness.DefaultSpec(t).Linux.Resources.Devices} {
+		for view, other := range map[string]string{"v1": `{"memory": {"limit": 67108864}}`, "v2": `{"unified": {"cgroup.max.depth": "7"}}`} {
+			t.Run(name+" "+view, func(t *testing.T) {
+				t.Parallel()
+				b := shell(t, "sleep 1000")
+				if view == "v2" {
+					b.UseV2View(t)
+				} else if !harness.HasCgroup1() {
+					t.Skip("needs v1 hierarchies")
+				}
+				grant(b, "CAP_MKNOD", "CAP_SYS_RAWIO")
+				b.Spec.Mounts = append(b.Spec.Mounts, tmpfs("/tmp", "dev"))
+				b.Spec.Linux.Resources.Devices = rules
+				b.Run(t, "--detach").WantExit(t, 0)
+				for range 2 {
+					b.Exec(t, nil, "sh", "-c", script).WantExit(t, 1).WantStdoutIs(t, strings.TrimSuffix(strings.Repeat(denied, 3), "\n"))
+					updateFrom(t, b, other).WantExit(t, 0)
+				}
 			})
 		}
 	}

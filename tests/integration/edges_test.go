@@ -80,7 +80,7 @@ func TestABundlePathWithBlanksAndLinks(t *testing.T) {
 func TestAMinimalConfig(t *testing.T) {
 	t.Parallel()
 	for name, linux := range map[string]string{
-		"mount namespace alone": `{"namespaces": [{"type": "mount"}]}`, "mount and pid": `{"namespaces": [{"type": "mount"}, {"type": "pid"}]}`,
+		"no section for Linux": `null`, "mount namespace alone": `{"namespaces": [{"type": "mount"}]}`, "mount and pid": `{"namespaces": [{"type": "mount"}, {"type": "pid"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

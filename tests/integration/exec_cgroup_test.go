@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -70,6 +71,35 @@ func TestExecIsInTheContainersCgroup(t *testing.T) {
 				t.Errorf("%q: in %q, init is in %q", flags, got, init)
 			}
 		}
+	})
+}
+
+// A user namespace changes nothing about where init and what is executed besides are accounted (CVE-2025-47291).
+func TestAUserNamespaceKeepsTheControlGroup(t *testing.T) {
+	t.Parallel()
+	inEachView(t, []string{"sleep", "1000"}, func(t *testing.T, b *harness.Bundle) {
+		mapIDs(t, b)
+		b.Spec.Linux.CgroupsPath = "/" + b.ID
+		before := b.Snapshot(t)
+		b.Run(t, "--detach").WantExit(t, 0)
+		b.Exec(t, []string{"--detach", "--pid-file", b.Path("pid")}, "sleep", "1000").WantExit(t, 0)
+		execed, err := strconv.Atoi(harness.ReadFile(t, b.Path("pid")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range []int{b.State(t).Pid, execed} {
+			groups := groupsOf(t, b, pid)
+			if len(groups) == 0 {
+				t.Errorf("process %d is in no group", pid)
+			}
+			for _, group := range groups {
+				if !strings.HasSuffix(group, b.Spec.Linux.CgroupsPath) {
+					t.Errorf("process %d is in %q, want %s", pid, group, b.Spec.Linux.CgroupsPath)
+				}
+			}
+		}
+		b.Delete(t, "--force").WantExit(t, 0)
+		before.WantSame(t)
 	})
 }
 

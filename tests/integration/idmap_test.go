@@ -183,15 +183,16 @@ func TestIDMappedNewFileSystems(t *testing.T) {
 	t.Parallel()
 	needMappableTmpfs(t)
 	for _, c := range []struct {
-		user  bool
-		first uint32
-		want  string
-	}{{false, 100000, "100000:200000"}, {true, 100000, "0:0"}, {true, 7, "7:65534"}} {
+		user   bool
+		option string
+		first  uint32
+		want   string
+	}{{false, "idmap", 100000, "100000:200000"}, {false, "ridmap", 100000, "100000:200000"}, {true, "idmap", 100000, "0:0"}, {true, "ridmap", 7, "7:65534"}} {
 		b := shell(t, "stat -c %u:%g /scratch")
 		if c.user {
 			mapIDs(t, b)
 		}
-		m := tmpfs("/scratch", "idmap")
+		m := tmpfs("/scratch", c.option)
 		maps := mapped("", "", c.first)
 		m.UIDMappings, m.GIDMappings = maps.UIDMappings, maps.GIDMappings
 		if c.user && c.first != 100000 { // ids on both sides are the container's

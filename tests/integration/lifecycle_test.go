@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -99,18 +100,27 @@ func TestCommandsAreRefusedInTheWrongState(t *testing.T) {
 
 func TestKillTakesSignalsInEveryForm(t *testing.T) {
 	t.Parallel()
-	script := `for s in TERM USR1 HUP USR2; do trap "echo got $s" $s; done; echo up; while :; do sleep 0.01; done`
+	script := `for s in TERM USR1 HUP USR2 34 35 63 64; do trap "echo got $s" $s; done; echo up; while :; do sleep 0.01; done`
 	b := harness.NewBundle(t, "sh", "-c", script)
 	b.Run(t, "--detach").WantExit(t, 0)
 	b.WaitForOutput(t, "up")
 	for _, k := range []struct{ signal, name string }{
-		{"USR1", "USR1"}, {"sighup", "HUP"}, {"12", "USR2"}, {"15", "TERM"},
+		{"USR1", "USR1"},
+		{"sighup", "HUP"},
+		{"12", "USR2"},
+		{"15", "TERM"},
+		{"RTMIN", "34"},
+		{"sigrtmin+1", "35"},
+		{"SIGRTMAX-1", "63"},
+		{"rtmax", "64"},
 	} {
 		b.Kill(t, k.signal).WantExit(t, 0)
 		b.WaitForOutput(t, "got "+k.name)
 	}
 	b.Kill(t, "0").WantExit(t, 0)
-	b.Kill(t, "NOSUCH").WantOneError(t, `unknown signal "NOSUCH"`)
+	for _, unknown := range []string{"NOSUCH", "SIG", "65", "RTMIN+31", "RTMAX-31", "RTMIN-1", "TERM+1"} {
+		b.Kill(t, unknown).WantOneError(t, fmt.Sprintf("unknown signal %q", unknown))
+	}
 	b.Kill(t, "9").WantExit(t, 0)
 	b.WaitFor(t, "stopped")
 }

@@ -30,6 +30,7 @@ func TestMemoryPolicy(t *testing.T) {
 		{memoryPolicy("MPOL_INTERLEAVE", "0"), "^interleave:0$"},
 		{memoryPolicy("MPOL_BIND", "0", specs.MpolFStaticNodes), "^bind.*static.*0$"},
 		{memoryPolicy("MPOL_PREFERRED", "0", specs.MpolFRelativeNodes), "^prefer.*relative.*0$"},
+		{memoryPolicy("MPOL_PREFERRED_MANY", "0"), "^prefer$"}, // "prefer (many):0"
 		{memoryPolicy("MPOL_DEFAULT", ""), "^default$"},
 		{memoryPolicy("MPOL_LOCAL", ""), "^local$"},
 	} {

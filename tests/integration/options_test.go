@@ -170,18 +170,21 @@ func TestPropagationOfMounts(t *testing.T) {
 
 func TestPropagationOfTheRoot(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ propagation, want string }{
-		{"", "-"},
-		{"private", "-"},
-		{"rprivate", "-"},
-		{"shared", "shared"},
-		{"rshared", "shared"},
-		{"unbindable", "unbindable"},
+	for _, c := range []struct{ propagation, host, want string }{
+		{"", "private", "-"},
+		{"private", "shared", "-"},
+		{"rprivate", "shared", "-"},
+		{"shared", "private", "shared"},
+		{"rshared", "private", "shared"},
+		{"slave", "shared", "master"},
+		{"rslave", "shared", "master"},
+		{"unbindable", "shared", "unbindable"},
+		{"runbindable", "private", "unbindable"},
 	} {
 		t.Run(c.propagation, func(t *testing.T) {
 			t.Parallel()
 			b := shell(t, `awk '$5 == "/" {sub(":.*", "", $7); print $7}' /proc/self/mountinfo`)
-			b.Wrapper = []string{"unshare", "-m", "--propagation", "private"}
+			b.Wrapper = []string{"unshare", "-m", "--propagation", c.host}
 			b.Spec.Linux.RootfsPropagation = c.propagation
 			b.Run(t).WantExit(t, 0).WantStdoutIs(t, c.want)
 		})

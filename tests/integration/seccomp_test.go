@@ -50,6 +50,20 @@ func TestSeccompKills(t *testing.T) {
 	b.Run(t).WantExit(t, 0).WantStdoutIs(t, "status 159") // SIGSYS
 }
 
+// SCMP_ACT_TRAP is a signal that the program can have a handler for, unlike what kills.
+func TestATrapCanBeCaught(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		action specs.LinuxSeccompAction
+		exit   int
+		stdout string
+	}{{specs.ActTrap, 0, "caught\nalive"}, {specs.ActKillProcess, 128 + int(unix.SIGSYS), ""}, {specs.ActKill, 128 + int(unix.SIGSYS), ""}} {
+		b := shell(t, "trap 'echo caught' SYS; cd /tmp 2>/dev/null; echo alive")
+		b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{rule(c.action, nil, "chdir")}}
+		b.Run(t).WantExit(t, c.exit).WantStdoutIs(t, c.stdout)
+	}
+}
+
 // What rt itself does after the filter is loaded must not need calls that a profile may refuse.
 func TestAStrictSeccompFilterDoesNotHinderTheStart(t *testing.T) {
 	t.Parallel()

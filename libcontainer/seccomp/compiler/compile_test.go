@@ -102,6 +102,55 @@ func TestNewerCallsOnEachArchitecture(t *testing.T) {
 	}
 }
 
+// TestActionsAreTheKernels: each action is the value that the kernel knows it by (seccomp(2)), as a rule's and as the
+// default, for programs of both word lengths.
+func TestActionsAreTheKernels(t *testing.T) {
+	errno := uint(55)
+	for _, c := range []struct {
+		action specs.LinuxSeccompAction
+		errno  *uint
+		want   uint32
+	}{
+		{specs.ActKill, nil, unix.SECCOMP_RET_KILL_THREAD},
+		{specs.ActKillThread, nil, unix.SECCOMP_RET_KILL_THREAD},
+		{specs.ActKillProcess, nil, unix.SECCOMP_RET_KILL_PROCESS},
+		{specs.ActTrap, nil, unix.SECCOMP_RET_TRAP},
+		{specs.ActErrno, nil, unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{specs.ActErrno, &errno, unix.SECCOMP_RET_ERRNO | 55},
+		{specs.ActTrace, nil, unix.SECCOMP_RET_TRACE | uint32(unix.EPERM)},
+		{specs.ActTrace, &errno, unix.SECCOMP_RET_TRACE | 55},
+		{specs.ActLog, nil, unix.SECCOMP_RET_LOG},
+		{specs.ActAllow, nil, unix.SECCOMP_RET_ALLOW},
+		{specs.ActNotify, nil, unix.SECCOMP_RET_USER_NOTIF},
+	} {
+		other, otherValue := specs.ActAllow, uint32(unix.SECCOMP_RET_ALLOW)
+		if c.action == other {
+			other, otherValue = specs.ActLog, unix.SECCOMP_RET_LOG
+		}
+		profiles := []*specs.LinuxSeccomp{{
+			DefaultAction: other, Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: c.action, ErrnoRet: c.errno}},
+		}}
+		if c.action != specs.ActNotify { // is refused as the default
+			profiles = append(profiles, &specs.LinuxSeccomp{
+				DefaultAction: c.action, DefaultErrnoRet: c.errno, Syscalls: []specs.LinuxSyscall{{Names: []string{"rmdir"}, Action: other}},
+			})
+		}
+		for i, profile := range profiles {
+			profile.Architectures = []specs.Arch{specs.ArchX86_64, specs.ArchX86}
+			filter, err := compile(profile)
+			if err != nil {
+				t.Fatalf("%s: %v", c.action, err)
+			}
+			for _, call := range []struct{ audit, mkdir, rmdir uint32 }{{unix.AUDIT_ARCH_X86_64, 83, 84}, {unix.AUDIT_ARCH_I386, 39, 40}} {
+				got, rest := answer(t, filter.Program, call.audit, call.mkdir), answer(t, filter.Program, call.audit, call.rmdir)
+				if got != c.want || rest != otherValue {
+					t.Errorf("%s, profile %d, architecture %#x: %#x and %#x, want %#x and %#x", c.action, i, call.audit, got, rest, c.want, otherValue)
+				}
+			}
+		}
+	}
+}
+
 // TestAuditArchitectures compares the table with libseccomp: a filter that kills everything on an architecture
 // other than the native one answers differently from one without it.
 func TestAuditArchitectures(t *testing.T) {
