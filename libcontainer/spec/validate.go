@@ -147,7 +147,7 @@ func (v *validator) hasOwnMounts() bool {
 // for the whole host.
 func (v *validator) coveredPaths() error {
 	if v.spec.Root.Readonly && !v.hasOwnMounts() {
-		return fmt.Errorf("root.readonly: it would be the host's directory that becomes read-only (%s)", addMountNamespace)
+		return fmt.Errorf("root.readonly: without a mount namespace of its own it would be the host's directory that becomes read-only (%s)", addMountNamespace)
 	}
 	for _, list := range [...]struct {
 		member string
@@ -174,7 +174,7 @@ func (v *validator) propagation() error {
 		return nil
 	case "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable":
 		if !v.hasOwnMounts() {
-			return fmt.Errorf("linux.rootfsPropagation: it would be that of the host's mounts (%s)", addMountNamespace)
+			return fmt.Errorf("linux.rootfsPropagation: without a mount namespace of its own it would be that of the host's mounts (%s)", addMountNamespace)
 		}
 		return nil
 	}

@@ -122,15 +122,15 @@ func TestRefuseTopLevel(t *testing.T) {
 		{"relative masked path", func(s *specs.Spec) { s.Linux.MaskedPaths = []string{"/a", "proc/kcore"} }, `linux.maskedPaths[1] "proc/kcore": want an absolute path`},
 		{"empty masked path", func(s *specs.Spec) { s.Linux.MaskedPaths = []string{""} }, "linux.maskedPaths[0]: missing (want an absolute path)"},
 		{"relative read-only path", func(s *specs.Spec) { s.Linux.ReadonlyPaths = []string{"proc/sys"} }, `linux.readonlyPaths[0] "proc/sys": want an absolute path`},
-		{"read-only root without a mount namespace", func(s *specs.Spec) { without(s, specs.MountNamespace) }, `root.readonly: it would be the host's directory that becomes read-only (add {"type": "mount"} to linux.namespaces)`},
+		{"read-only root without a mount namespace", func(s *specs.Spec) { without(s, specs.MountNamespace) }, `root.readonly: without a mount namespace of its own it would be the host's directory that becomes read-only (add {"type": "mount"} to linux.namespaces)`},
 		{"read-only root in a joined mount namespace", func(s *specs.Spec) {
 			without(s, specs.MountNamespace)
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.MountNamespace, Path: "/n"})
-		}, `root.readonly: it would be the host's directory that becomes read-only (add {"type": "mount"} to linux.namespaces)`},
+		}, `root.readonly: without a mount namespace of its own it would be the host's directory that becomes read-only (add {"type": "mount"} to linux.namespaces)`},
 		{"propagation without a mount namespace", func(s *specs.Spec) {
 			without(s, specs.MountNamespace)
 			s.Root.Readonly, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths, s.Linux.RootfsPropagation = false, nil, nil, "rslave"
-		}, `linux.rootfsPropagation: it would be that of the host's mounts (add {"type": "mount"} to linux.namespaces)`},
+		}, `linux.rootfsPropagation: without a mount namespace of its own it would be that of the host's mounts (add {"type": "mount"} to linux.namespaces)`},
 		{"masked paths of the host", func(s *specs.Spec) { without(s, specs.MountNamespace); s.Root.Readonly = false }, `linux.maskedPaths: it would cover the host's (add {"type": "mount"} to linux.namespaces)`},
 		{"read-only paths of the host", func(s *specs.Spec) {
 			without(s, specs.MountNamespace)
