@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rt-oci/rt/libcontainer/cgroup"
@@ -20,20 +21,20 @@ import (
 const oomPatience = time.Second
 
 // watchOOM notes what happens in a scope with a memory limit: systemd removes its group, and the counters in it, as soon
-// as the last process ends, perhaps before we can look. What can't be watched is looked at in the end, as elsewhere.
-func (n *creation) watchOOM() {
-	if n.c.saved.Unit == "" || !n.c.saved.MemoryLimited {
-		return
+// as the last process ends, perhaps before we can look. What can't be watched, nil, is looked at in the end, as elsewhere.
+func (c *Container) watchOOM(group *cgroup.Group) <-chan string {
+	if c.saved.Unit == "" || !c.saved.MemoryLimited || group == nil {
+		return nil
 	}
-	limit, err := n.group.MemoryLimit()
+	limit, err := group.MemoryLimit()
 	if err != nil || limit < 0 {
-		return
+		return nil
 	}
-	watch, err := n.group.Watch()
+	watch, err := group.Watch()
 	if err != nil {
-		return
+		return nil
 	}
-	n.oom = make(chan string, 1)
+	oom := make(chan string, 1)
 	go func() {
 		defer watch.Close()
 		const forEver = 100 * 365 * 24 * time.Hour
@@ -41,8 +42,31 @@ func (n *creation) watchOOM() {
 		if event, err := watch.Next(time.Now().Add(forEver)); err == nil && event == cgroup.OOMEvent {
 			verdict = limitVerdict(limit)
 		}
-		n.oom <- verdict
+		oom <- verdict
 	}()
+	return oom
+}
+
+// watchScope is watchOOM for a start.
+func (c *Container) watchScope() <-chan string {
+	if c.saved.Unit == "" || !c.saved.MemoryLimited {
+		return nil
+	}
+	group, _ := c.cgroup() // for a remark only
+	return c.watchOOM(group)
+}
+
+// watchedOOM is the verdict of watchOOM about processes that have ended.
+func watchedOOM(oom <-chan string) string {
+	if oom == nil {
+		return ""
+	}
+	select {
+	case verdict := <-oom:
+		return verdict
+	case <-time.After(oomPatience): // who is left in the group keeps it, and its counters
+		return ""
+	}
 }
 
 func limitVerdict(limit int64) string {
@@ -56,10 +80,44 @@ func (c *Container) oomVerdict(group *cgroup.Group) string {
 		return ""
 	}
 	limit, err := group.MemoryLimit()
-	if err != nil || limit < 0 {
+	switch {
+	case err != nil: // the group is being removed
+		return "the kernel's OOM killer ended it"
+	case limit < 0:
 		return "the kernel's OOM killer ended it: a control group above, or the machine, has no memory left"
 	}
 	return limitVerdict(limit)
+}
+
+// withoutCounters is what can be said about a stage that was killed in a scope which systemd has removed since.
+func (n *creation) withoutCounters() string {
+	if !n.stage.killed || n.c.saved.Unit == "" || n.group.Exists() {
+		return ""
+	}
+	limit := configuredLimit(n.spec)
+	if limit <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("the counters of the kernel's OOM killer are gone with the scope: linux.resources.memory.limit is %d bytes", limit)
+}
+
+// configuredLimit is linux.resources.memory.limit, or 0.
+func configuredLimit(s *specs.Spec) int64 {
+	if s == nil || s.Linux == nil {
+		return 0
+	}
+	if r := s.Linux.Resources; r != nil && r.Memory != nil && r.Memory.Limit != nil {
+		return *r.Memory.Limit
+	}
+	return 0
+}
+
+// explainMemory adds the limit to an error that is for want of memory. A scope may be gone by then.
+func (n *creation) explainMemory(err error) error {
+	if limit := configuredLimit(n.spec); limit > 0 && n.c.saved.Unit != "" && errors.Is(err, unix.ENOMEM) && !n.group.Exists() {
+		return fmt.Errorf("%w (linux.resources.memory.limit is %d bytes)", err, limit)
+	}
+	return explainMemory(err, n.group)
 }
 
 // explainMemory adds the limit to an error that is for want of memory.
@@ -84,11 +142,8 @@ func (n *creation) warnOfOOM(exit int) {
 		return
 	}
 	verdict := n.c.oomVerdict(n.group)
-	if verdict == "" && n.oom != nil {
-		select {
-		case verdict = <-n.oom:
-		case <-time.After(oomPatience): // who is left in the group keeps it, and its counters
-		}
+	if verdict == "" {
+		verdict = watchedOOM(n.oom)
 	}
 	if verdict != "" {
 		n.c.runtime.Log.Warnf("the container's process was killed: %s", verdict)
@@ -97,7 +152,7 @@ func (n *creation) warnOfOOM(exit int) {
 
 // checkStarted tells a program that was executed from a stage that was killed just before, for want of memory. The end
 // of what it talks through looks the same. Only containers with a memory limit are asked about.
-func (c *Container) checkStarted() error {
+func (c *Container) checkStarted(oom <-chan string) error {
 	if !c.saved.MemoryLimited {
 		return nil
 	}
@@ -113,7 +168,11 @@ func (c *Container) checkStarted() error {
 	if err != nil || group == nil {
 		return err
 	}
-	if verdict := c.oomVerdict(group); verdict != "" {
+	verdict := c.oomVerdict(group)
+	if verdict == "" {
+		verdict = watchedOOM(oom)
+	}
+	if verdict != "" {
 		return errors.New("the container's process was killed while it started: " + verdict)
 	}
 	return nil

@@ -51,9 +51,7 @@ func (r *Runtime) Run(id string, o RunOptions) (int, error) {
 		return 0, n.fail(err)
 	}
 	defer notify.close()
-	if !o.Detach {
-		n.watchOOM()
-	}
+	n.oom = n.c.watchOOM(n.group)
 	if err := n.c.startWithHooks(n.spec, n.release); err != nil {
 		return 0, n.fail(err)
 	}
@@ -199,7 +197,7 @@ func (n *creation) release() error {
 	}
 	if m == nil {
 		if n.detached { // in the foreground, the exit status tells
-			return n.c.checkStarted()
+			return n.c.checkStarted(n.oom)
 		}
 		return nil
 	}

@@ -85,6 +85,7 @@ func (s *stage) death() error {
 	case err != nil:
 		return fmt.Errorf("the stage ended before the container was ready: %w", err)
 	case status.Signaled():
+		s.killed = status.Signal() == unix.SIGKILL
 		return fmt.Errorf("the stage was killed by %s before the container was ready", unix.SignalName(status.Signal()))
 	}
 	return fmt.Errorf("the stage ended with status %d before the container was ready", status.ExitStatus())
@@ -93,7 +94,11 @@ func (s *stage) death() error {
 // death adds to the stage's the reason, if it was memory.
 func (n *creation) death() error {
 	err := n.stage.death()
-	if verdict := n.c.oomVerdict(n.group); verdict != "" {
+	verdict := n.c.oomVerdict(n.group)
+	if verdict == "" {
+		verdict = n.withoutCounters()
+	}
+	if verdict != "" {
 		return fmt.Errorf("%w (%s)", err, verdict)
 	}
 	return err

@@ -28,6 +28,7 @@ type stage struct {
 	waiting *Container     // that is to wait for its start at the gate, else nil
 	process *specs.Process // that a hook has the limits of, else nil
 	program string         // that it is to execute
+	killed  bool           // that is how it ended, as death has found
 	look    func() error   // is called while the stage is waited for; its error ends that; may be nil
 }
 

@@ -114,6 +114,7 @@ func (c *Container) wake() error {
 	defer unix.Close(fifo)
 	root := openRoot(c.saved.InitPID)
 	defer unix.Close(root)
+	oom := c.watchScope()
 	if c.saved.FilterGate != 0 {
 		err = c.openFilterGate()
 	} else {
@@ -127,7 +128,7 @@ func (c *Container) wake() error {
 	}
 	err = c.awaitResult(result, root)
 	if err == nil {
-		err = c.checkStarted()
+		err = c.checkStarted(oom)
 	} else {
 		_, _ = unix.Write(fifo, []byte{1}) // the stage waits for it, but not for long
 		c.awaitEnd()
