@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -147,11 +146,9 @@ func explainRanges(m *idMap, own int) string {
 	if m.name == "gid_map" {
 		file = "/etc/subgid"
 	}
-	name := "#" + strconv.Itoa(os.Getuid())
-	if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil {
-		name = u.Username
-	} else {
-		return fmt.Sprintf(" (user %s has no entry in /etc/passwd, which the helper needs)", name)
+	name := userName(os.Getuid())
+	if name == "" {
+		return fmt.Sprintf(" (user #%d has no entry in /etc/passwd, which the helper needs)", os.Getuid())
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -5,8 +5,8 @@ package libcontainer
 import (
 	"bytes"
 	"fmt"
-	"os/user"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -50,10 +50,24 @@ func ownerName(uid int) string {
 	if uid == 0 {
 		return "root" // without reading /etc/passwd
 	}
-	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return u.Username
+	if name := userName(uid); name != "" {
+		return name
 	}
 	return "#" + strconv.Itoa(uid)
+}
+
+// userName looks a user up in /etc/passwd (passwd(5)); "" without an entry. os/user would say $USER then.
+func userName(uid int) string {
+	data, err := sys.ReadFile("/etc/passwd")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.SplitN(line, ":", 4); len(f) == 4 && f[2] == strconv.Itoa(uid) {
+			return f[0]
+		}
+	}
+	return ""
 }
 
 // Status derives the status from what is there; it is stored nowhere, so it can't be wrong.

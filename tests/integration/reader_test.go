@@ -85,8 +85,13 @@ func pipeOf(t *testing.T, b *harness.Bundle, stdin io.Reader, args ...string) (o
 func idles(t *testing.T, pid int) {
 	t.Helper()
 	const mebibyte = 1 << 20
-	time.Sleep(500 * time.Millisecond) // until the buffers are full
 	before, _ := cost(t, pid)
+	harness.Eventually(t, "the buffers are full, and rt waits", func() bool {
+		earlier := before
+		time.Sleep(500 * time.Millisecond)
+		before, _ = cost(t, pid)
+		return before == earlier
+	})
 	time.Sleep(2 * time.Second)
 	after, resident := cost(t, pid)
 	t.Logf("%d ticks in 2 s, %d KiB resident", after-before, resident>>10)

@@ -37,6 +37,7 @@ func TestAUserIsRootOfTheContainer(t *testing.T) {
 func TestTheLifeOfAUsersContainer(t *testing.T) {
 	t.Parallel()
 	b := harness.NewUserBundle(t, "sleep", "1000")
+	b.Env = []string{"USER=somebody"} // who says so?
 	before := b.Snapshot(t)
 	b.Create(t).WantExit(t, 0)
 	state := b.State(t)
