@@ -132,7 +132,7 @@ func TestExecAtAPersonsTerminal(t *testing.T) {
 		input   string
 		status  int
 	}{
-		"ends":    {[]string{"sh", "-c", "trap 'stty size; exit 6' INT; stty size; echo ready; while :; do sleep 0.1; done"}, "33 111\r\nready\r\n", "\x03", 6},
+		"ends":    {[]string{"sh", "-c", "trap 'stty size' WINCH; trap 'exit 6' INT; stty size; echo ready; while :; do sleep 0.1; done"}, "33 111\r\nready\r\n", "\x03", 6},
 		"missing": {[]string{"nosuch"}, "", "", 255},
 		"killed":  {[]string{"sh", "-c", "echo ready; kill -9 $$"}, "ready", "", 137},
 	} {
@@ -162,11 +162,10 @@ func TestExecAtAPersonsTerminal(t *testing.T) {
 				if err := unix.IoctlSetWinsize(int(person.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 44, Col: 99}); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(100 * time.Millisecond) // the signal about the size is to be first
+				shown(t, person, "44 99") // the signal about the size is to be first
 				if _, err := person.WriteString(c.input); err != nil {
 					t.Fatal(err)
 				}
-				shown(t, person, "44 99")
 			}
 			_ = cmd.Wait()
 			if status := cmd.ProcessState.ExitCode(); status != c.status {
