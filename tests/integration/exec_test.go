@@ -17,7 +17,7 @@ import (
 // idle is a bundle whose container does nothing until it is killed.
 func idle(t *testing.T) *harness.Bundle {
 	t.Helper()
-	return harness.NewBundle(t, "sleep", "1000")
+	return harness.NewBundle(t, "sleep", "100000") // a test that has paused may go on hours later, where machines are emulated
 }
 
 // running is a container that runs.
