@@ -96,7 +96,7 @@ func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creati
 
 // fail undoes everything and returns err.
 func (n *creation) fail(err error) error {
-	if errors.Is(err, errStageEnded) {
+	if errors.Is(err, errStageEnded) || n.lostScope(err) {
 		err = n.death()
 	}
 	return n.rollback.fail(n.explainMemory(err))

@@ -89,6 +89,15 @@ func (c *Container) oomVerdict(group *cgroup.Group) string {
 	return limitVerdict(limit)
 }
 
+// lostScope says that err comes of a scope that systemd has removed, as the stage has ended.
+func (n *creation) lostScope(err error) bool {
+	if !errors.Is(err, unix.ENOENT) || n.c.saved.Unit == "" || n.stage == nil || n.group.Exists() {
+		return false
+	}
+	ended, err := sys.WaitProcess(n.stage.pidFD, 0)
+	return ended && err == nil
+}
+
 // withoutCounters is what can be said about a stage that was killed in a scope which systemd has removed since.
 func (n *creation) withoutCounters() string {
 	if !n.stage.killed || n.c.saved.Unit == "" || n.group.Exists() {
