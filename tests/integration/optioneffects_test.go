@@ -233,3 +233,64 @@ func TestRemountByItsEffect(t *testing.T) {
 		}
 	}
 }
+
+// In a user namespace the kernel locks the flags of the host's mounts, the access times among them (mount_namespaces(7),
+// "Restrictions on mount namespaces"): what no option takes back by name stays, and what one does is refused.
+func TestLockedFlagsInAUserNamespace(t *testing.T) {
+	t.Parallel()
+	const (
+		noatime, nodiratime, relatime, strictatime = unix.MS_NOATIME, unix.MS_NODIRATIME, unix.MS_RELATIME, unix.MS_STRICTATIME
+		refused                                    = "refused"
+	)
+	for _, c := range []struct {
+		source  uintptr
+		options string
+		want    string
+	}{
+		{allRestrictions, "", "ro nosuid nodev noexec relatime nosymfollow"},
+		{unix.MS_RDONLY | unix.MS_NOEXEC, "nosuid", "ro nosuid noexec relatime"},
+		{unix.MS_NODEV | unix.MS_NOSYMFOLLOW, "ro", "ro nodev relatime"}, // nosymfollow is never locked
+		{unix.MS_RDONLY, "rw", refused},
+		{unix.MS_NODEV, "dev,atime", refused},
+		{unix.MS_NOSUID, "suid,atime", refused},
+		{unix.MS_NOEXEC, "exec,atime", refused},
+		{0, "exec,dev,suid,rw", "relatime"},
+		{unix.MS_RDONLY, "rrw", refused},
+		{strictatime, "nosuid", "nosuid"},
+		{noatime | nodiratime, "nosuid", "nosuid noatime nodiratime"},
+		{nodiratime, "strictatime", refused},
+		{relatime, "strictatime", refused},
+		{noatime, "strictatime", refused},
+		{nodiratime, "noatime", refused},
+		{relatime, "noatime", refused},
+		{relatime, "nodiratime", refused},
+		{strictatime, "relatime", refused},
+		{strictatime, "noatime", refused},
+		{strictatime, "nodiratime", refused},
+		{noatime, "relatime", refused},
+		{strictatime, "nostrictatime", ""},
+		{nodiratime, "diratime", "nodiratime relatime"},
+		{nodiratime, "norelatime", "nodiratime relatime"},
+		{relatime, "norelatime", "relatime"},
+		{noatime, "atime", "noatime"},
+		{noatime | nodiratime, "atime", "noatime nodiratime"},
+		{noatime | nodiratime, "norelatime", "noatime nodiratime"},
+	} {
+		t.Run(c.want+" "+c.options, func(t *testing.T) {
+			t.Parallel()
+			b := shell(t, listing)
+			source := hostMount(t, b.Path("source"), c.source)
+			mapIDs(t, b)
+			options := []string{"bind"}
+			if c.options != "" {
+				options = append(options, strings.Split(c.options, ",")...)
+			}
+			b.Spec.Mounts = append(b.Spec.Mounts, bind(source, "/mnt", options...))
+			if got := b.Run(t); c.want == refused {
+				got.WantOneError(t, `mounts[7] "/mnt"`, "operation not permitted")
+			} else {
+				wantWords(t, got.WantExit(t, 0), "/mnt", c.want)
+			}
+		})
+	}
+}

@@ -59,14 +59,18 @@ func TestAMissingCurrentDirectoryIsMade(t *testing.T) {
 func TestACurrentDirectoryThatOnlyTheUserMayEnter(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name string
-		uid  int
-	}{{"own", 42}, {"of root", 0}} {
+		name   string
+		uid    int
+		mapped bool
+	}{{"own", 42, false}, {"of root", 0, false}, {"own, with mapped ids", 100042, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			b := shell(t, "pwd")
 			b.Spec.Process.User = specs.User{UID: 42}
 			b.Spec.Process.Cwd = "/root"
+			if c.mapped {
+				mapIDs(t, b)
+			}
 			if err := os.Chown(b.InRootfs("root"), c.uid, c.uid); err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -205,4 +206,46 @@ func TestUpdateOfDevices(t *testing.T) {
 		b.Delete(t, "--force").WantExit(t, 0)
 		before.WantSame(t)
 	})
+}
+
+// Throttles of a device are replaced, others are added, and what a later update does not name stays.
+func TestUpdateOfThrottles(t *testing.T) {
+	t.Parallel()
+	needControllers(t, "blkio")
+	r := &specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{}}
+	b := limited(t, r, "sleep", "1000")
+	major, minor := rootDisk(t, b)
+	device := specs.LinuxThrottleDevice{Rate: 1 << 20}
+	device.Major, device.Minor = major, minor
+	r.BlockIO.ThrottleWriteBpsDevice = []specs.LinuxThrottleDevice{device}
+	b.Run(t, "--detach").WantExit(t, 0)
+	name := fmt.Sprintf("%d:%d", major, minor)
+	want := func(write, read string) {
+		t.Helper()
+		if !harness.HasCgroup1() {
+			got := harness.ReadFile(t, controlFile(b, "", "", "io.max"))
+			if !strings.Contains(got, name+" ") || !strings.Contains(got, " wbps="+write+" ") || !strings.Contains(got, " rbps="+read+" ") {
+				t.Errorf("io.max is %q, want write %s, read %s", got, write, read)
+			}
+			return
+		}
+		for file, rate := range map[string]string{"blkio.throttle.write_bps_device": write, "blkio.throttle.read_bps_device": read} {
+			line := name + " " + rate
+			if rate == "max" {
+				line = ""
+			}
+			if got := strings.TrimSpace(harness.ReadFile(t, controlFile(b, "blkio", file, ""))); got != line {
+				t.Errorf("%s is %q, want %q", file, got, line)
+			}
+		}
+	}
+	want("1048576", "max")
+	entry := func(rate int) string {
+		return fmt.Sprintf(`[{"major": %d, "minor": %d, "rate": %d}]`, major, minor, rate)
+	}
+	updateFrom(t, b, `{"blockIO": {"throttleWriteBpsDevice": `+entry(2097152)+`, "throttleReadBpsDevice": `+entry(3145728)+`}}`).WantExit(t, 0)
+	want("2097152", "3145728")
+	updateFrom(t, b, `{"blockIO": {"throttleReadBpsDevice": `+entry(4194304)+`}}`).WantExit(t, 0)
+	update(t, b, "").WantExit(t, 0)
+	want("2097152", "4194304")
 }
