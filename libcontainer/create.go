@@ -30,6 +30,9 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 	if err := n.stage.awaitExecute(n.planned); err != nil { // its end of the socket closes
 		return nil, n.fail(err)
 	}
+	if n.c.saved.MemoryLimited && isExiting(n.stage.pid) { // it was killed on its way to the wait, which closed the socket, too
+		return nil, n.fail(errStageEnded)
+	}
 	n.stage.close()
 	n.leaveNetDevices()
 	return n.c, nil

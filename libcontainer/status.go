@@ -167,17 +167,37 @@ func (c *Container) initAlive() bool {
 // processStat returns the state and the start time (in clock ticks since boot) of a process (proc_pid_stat(5)).
 // The second field, the name, may contain anything; what counts comes after its last parenthesis.
 func processStat(pid int) (state byte, start uint64, err error) {
-	data, err := sys.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	const stateField, startField = 0, 19 // the 3rd and the 22nd of all
+	fields, err := statFields(pid, startField)
 	if err != nil {
 		return 0, 0, err
 	}
-	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	const stateField, startField = 0, 19 // the 3rd and the 22nd of all
-	if len(fields) <= startField {
-		return 0, 0, fmt.Errorf("read /proc/%d/stat: %d fields", pid, len(fields))
-	}
 	start, err = strconv.ParseUint(string(fields[startField]), 10, 64)
 	return fields[stateField][0], start, err
+}
+
+// statFields returns the fields behind the name, up to last at least.
+func statFields(pid, last int) ([][]byte, error) {
+	data, err := sys.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return nil, err
+	}
+	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	if len(fields) <= last {
+		return nil, fmt.Errorf("read /proc/%d/stat: %d fields", pid, len(fields))
+	}
+	return fields, nil
+}
+
+// isExiting says that a child of ours has begun to end: its descriptors are closed before it can be waited for.
+func isExiting(pid int) bool {
+	const flagsField, exiting = 6, 0x4 // the 9th of all; PF_EXITING
+	fields, err := statFields(pid, flagsField)
+	if err != nil {
+		return false
+	}
+	flags, err := strconv.ParseUint(string(fields[flagsField]), 10, 32)
+	return err == nil && flags&exiting != 0
 }
 
 // processName is what a process is called (proc_pid_comm(5)), "" if nobody knows.
