@@ -381,21 +381,3 @@ func TestABoundingSetEndsAtAUserNamespace(t *testing.T) {
 	b.Wrapper = nil
 	b.Delete(t, "--force").WantExit(t, 0)
 }
-
-// An ordinary user's container waits under a filter that refuses the wait, too: with no rights but those of its program.
-func TestAUsersContainerWaitsUnderAStrictFilter(t *testing.T) {
-	t.Parallel()
-	for _, noNewPrivileges := range []bool{false, true} {
-		b := harness.NewUserBundle(t, "echo", "alive")
-		b.Spec.Process.NoNewPrivileges = noNewPrivileges
-		b.Spec.Process.Capabilities = nil
-		b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{rule(specs.ActErrno, nil, "close")}}
-		b.Create(t).WantExit(t, 0)
-		status := harness.ReadFile(t, fmt.Sprintf("/proc/%d/status", b.State(t).Pid))
-		if !strings.Contains(status, "CapPrm:\t0000000000000000\n") || !strings.Contains(status, "CapBnd:\t0000000000000000\n") {
-			t.Errorf("no new privileges %v: the container waits with\n%s", noNewPrivileges, status)
-		}
-		b.Start(t).WantExit(t, 0)
-		b.WaitForOutput(t, "alive")
-	}
-}
