@@ -75,15 +75,14 @@ func limitVerdict(limit int64) string {
 
 // oomVerdict says that the kernel has killed processes of the container for want of memory, or nothing.
 func (c *Container) oomVerdict(group *cgroup.Group) string {
-	kills, err := group.OOMKills()
-	if err != nil || kills <= c.saved.OOMKills {
+	limit, err := group.MemoryLimit() // first: a group that is removed meanwhile would look like one without a limit
+	if err != nil {
 		return ""
 	}
-	limit, err := group.MemoryLimit()
-	switch {
-	case err != nil: // the group is being removed
-		return "the kernel's OOM killer ended it"
-	case limit < 0:
+	if kills, err := group.OOMKills(); err != nil || kills <= c.saved.OOMKills {
+		return ""
+	}
+	if limit < 0 {
 		return "the kernel's OOM killer ended it: a control group above, or the machine, has no memory left"
 	}
 	return limitVerdict(limit)

@@ -211,6 +211,9 @@ func TestAContainerThatWasMovedOutOfItsScope(t *testing.T) {
 // As config-linux.md has it under "Cgroup ownership": the container's user may make groups of his own, and the limits
 // stay root's.
 func TestTheOwnerOfAScope(t *testing.T) {
+	if !isV2() {
+		t.Skip("needs cgroup v2: groups of v1 are never given away")
+	}
 	for name, c := range map[string]struct {
 		rw, private bool
 		want        string
@@ -218,9 +221,6 @@ func TestTheOwnerOfAScope(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBundle(t, "sh", "-c", `d=/sys/fs/cgroup; grep -q cgroup2 /proc/self/mountinfo || exit 3
 				[ -e $d/cgroup.procs ] && r=$(stat -c %u:%u $d/cgroup.procs); mkdir $d/below 2>/dev/null && r="$r made"; echo "$r"; exec sleep 1000`)
-			if !isV2() {
-				t.Skip("needs cgroup v2: groups of v1 are never given away")
-			}
 			ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
 			b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = ids, ids
 			if err := os.Lchown(b.Rootfs, 100000, 100000); err != nil { // so that mount points can be made
