@@ -103,3 +103,19 @@ func TestACommandWhoseContainerHasEndedMeanwhileSaysSo(t *testing.T) {
 		t.Errorf("exec in a running container: %v", err)
 	}
 }
+
+// A process that has ended, and that its parent has not waited for, is no running container.
+func TestAZombieIsStopped(t *testing.T) {
+	t.Parallel()
+	pid, _ := ended(t)
+	for pid, alive := range map[int]bool{pid: false, os.Getpid(): true} {
+		_, start, err := processStat(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Container{saved: savedState{InitPID: pid, InitStart: start, BootID: bootID()}}
+		if c.initAlive() != alive {
+			t.Errorf("process %d: alive is %v, want %v", pid, !alive, alive)
+		}
+	}
+}

@@ -84,6 +84,10 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.EPERM {
 			return "in a user namespace, ro, nosuid, nodev, noexec and access times of a host's mount can't be cleared: leave the option out"
 		}
+	case plan.PathAttributes:
+		if errno == unix.EINVAL {
+			return "a remount changes a mount that an entry before has made: nothing is mounted there"
+		}
 	case plan.Label:
 		return labelHint(&s, errno)
 	case plan.MemoryPolicy:

@@ -187,6 +187,9 @@ func newMount(b *builder, m *specs.Mount, o *MountOptions) error {
 	if o.Remount {
 		return fmt.Errorf("remount needs the option bind or rbind")
 	}
+	if o.CopyUp && m.Type != "tmpfs" {
+		return fmt.Errorf("tmpcopyup needs the type tmpfs, not %s", m.Type)
+	}
 	destination := b.destination(m)
 	step := NewMount{Type: m.Type, Attributes: o.Set&^o.RecursiveClear | o.RecursiveSet}
 	var err error
