@@ -130,15 +130,15 @@ func TestAMountNamespaceIsJoinedByPath(t *testing.T) {
 		b.Spec.Root.Readonly, b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths = false, nil, nil
 		b.Spec.Mounts = append(b.Spec.Mounts, tmpfs("/mnt"))
 		setNamespace(b, specs.MountNamespace, path)
-		before, mounts := b.Snapshot(t), harness.ReadFile(t, theirs+"/mountinfo")
+		before := b.Snapshot(t)
 		b.Run(t, "--detach").WantExit(t, 0)
 		b.WaitForOutput(t, "joined")
 		b.Delete(t, "--force").WantExit(t, 0)
 		b.Spec.Process.Args = []string{"/nosuch"}
 		b.Create(t).WantOneError(t, "/nosuch")
 		before.WantSame(t)
-		if after := harness.ReadFile(t, theirs+"/mountinfo"); after != mounts {
-			t.Errorf("%s: there were\n%sand now\n%s", path, mounts, after)
+		if mounts := harness.ReadFile(t, theirs+"/mountinfo"); strings.Contains(mounts, b.Rootfs) {
+			t.Errorf("%s: mounts are left in it:\n%s", path, mounts)
 		}
 	}
 }
