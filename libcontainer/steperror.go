@@ -80,14 +80,8 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.ENOENT && s.Flags&nsenter.CloneFromOldRoot != 0 {
 			return sourceHint(s.Path)
 		}
-	case plan.Attributes:
-		if errno == unix.EPERM {
-			return "in a user namespace, ro, nosuid, nodev, noexec and access times of a host's mount can't be cleared: leave the option out"
-		}
-	case plan.PathAttributes:
-		if errno == unix.EINVAL {
-			return "a remount changes a mount that an entry before has made: nothing is mounted there"
-		}
+	case plan.Attributes, plan.PathAttributes:
+		return attributesHint(step, errno)
 	case plan.Label:
 		return labelHint(&s, errno)
 	case plan.MemoryPolicy:
@@ -130,6 +124,17 @@ func stepHint(step plan.Step, m *nsenter.Message) string {
 		if errno == unix.EPERM || errno == unix.ENOSPC {
 			return namespaceHint
 		}
+	}
+	return ""
+}
+
+func attributesHint(step plan.Step, errno unix.Errno) string {
+	_, placed := step.(plan.PathAttributes)
+	switch {
+	case errno == unix.EPERM:
+		return "in a user namespace, ro, nosuid, nodev, noexec and access times of a host's mount can't be cleared: leave the option out"
+	case errno == unix.EINVAL && placed:
+		return "a remount changes a mount that an entry before has made: nothing is mounted there"
 	}
 	return ""
 }
