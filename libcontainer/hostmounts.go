@@ -114,7 +114,7 @@ func (p *mountPlace) visitHere(look func(proc int) error) error {
 	if p.Namespace != "" {
 		namespace, err := unix.Open(p.Namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return nil //nolint:nilerr // it is gone
+			return nil // it is gone
 		}
 		defer unix.Close(namespace)
 		var s unix.Stat_t
