@@ -24,7 +24,7 @@ func allowDeviceRules(layout string) (string, error) {
 	if err := pretendMemlock(); err != nil {
 		return "", err
 	}
-	return "root lacks CAP_SYS_RESOURCE here, with which crun 1.8 lifts RLIMIT_MEMLOCK before it loads device rules (no kernel since 5.11 wants that): a seccomp filter, the same for all, lets the call succeed without effect.", nil
+	return "Root lacks CAP_SYS_RESOURCE here, with which crun 1.8 lifts RLIMIT_MEMLOCK before it loads device rules (no kernel since 5.11 wants that): a seccomp filter, the same for all, lets the call succeed without effect.", nil
 }
 
 // pretendMemlock installs a seccomp filter, for this process and its children, that answers each attempt to set
