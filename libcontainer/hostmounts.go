@@ -5,7 +5,6 @@ package libcontainer
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,24 +83,11 @@ func (c *Container) removeHostMounts() error {
 // is mounted at /proc there is not to be believed. A namespace that is gone has taken its mounts along.
 func (p *mountPlace) visit(look func(proc int) error) error {
 	result := make(chan error, 1)
-	go p.visitLocked(look, result)
+	go onOwnThread(func() { result <- p.visitHere(look) })
 	return <-result
 }
 
-func (p *mountPlace) visitLocked(look func(proc int) error, result chan<- error) {
-	runtime.LockOSThread()
-	if unix.Gettid() == unix.Getpid() {
-		// What /proc/self shows is the first thread's. As long as this goroutine holds it, another one has another thread.
-		defer runtime.UnlockOSThread()
-		other := make(chan error, 1)
-		go p.visitLocked(look, other)
-		result <- <-other
-		return
-	}
-	// The thread has a directory and perhaps a mount namespace of its own: locked, it ends with its goroutine.
-	result <- p.visitHere(look)
-}
-
+// visitHere leaves the thread with a directory, and perhaps in a mount namespace, of its own.
 func (p *mountPlace) visitHere(look func(proc int) error) error {
 	proc, err := sys.Open("/proc/thread-self", unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {

@@ -28,23 +28,12 @@ type newNetwork struct {
 // startNetwork starts the thread, before it is known whether the container needs it.
 func startNetwork() *newNetwork {
 	w := &newNetwork{wanted: make(chan bool, 1), socket: make(chan int, 1), sent: make(chan error, 1)}
-	go w.run()
+	go onOwnThread(w.run)
 	return w
 }
 
+// run is the thread's work. It leaves the thread in the new namespace.
 func (w *newNetwork) run() {
-	runtime.LockOSThread()
-	if unix.Gettid() == unix.Getpid() {
-		// What /proc/self shows is the first thread's. As long as this goroutine holds it, another one has another thread.
-		defer runtime.UnlockOSThread()
-		next := &newNetwork{wanted: w.wanted, socket: w.socket, sent: make(chan error, 1)}
-		go next.run()
-		if err, ok := <-next.sent; ok {
-			w.sent <- err
-		}
-		close(w.sent)
-		return
-	}
 	defer close(w.sent)
 	if !<-w.wanted {
 		runtime.UnlockOSThread()
@@ -59,7 +48,6 @@ func (w *newNetwork) run() {
 	if socket, ok := <-w.socket; ok {
 		w.sent <- sendNetwork(socket, fd)
 	}
-	// The thread is in another network namespace than all others: locked, it ends with its goroutine.
 }
 
 // order tells the thread whether there is something to make.

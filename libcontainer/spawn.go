@@ -85,6 +85,9 @@ func (s *stageStart) runIn(group *cgroup.Group) (*stage, error) {
 	if err == nil {
 		err = started.answer("")
 	}
+	if err == nil {
+		err = s.offerNetwork(started.socket) // not before: the stage would take it for the answer
+	}
 	if err != nil {
 		started.kill()
 		return nil, err
@@ -100,8 +103,8 @@ func (s *stageStart) run() (*stage, error) {
 		return nil, err
 	}
 	defer unix.Close(theirs)
-	if s.plan.NewNetwork {
-		if err := s.network.sendTo(ours); err != nil {
+	if !s.plan.Moved() {
+		if err := s.offerNetwork(ours); err != nil {
 			unix.Close(ours)
 			return nil, err
 		}
@@ -112,6 +115,14 @@ func (s *stageStart) run() (*stage, error) {
 		return nil, err
 	}
 	return &stage{pid: pid, pidFD: pidFD, socket: ours}, nil
+}
+
+// offerNetwork lets the thread that makes the network namespace send it, if the plan wants one.
+func (s *stageStart) offerNetwork(socket int) error {
+	if !s.plan.NewNetwork {
+		return nil
+	}
+	return s.network.sendTo(socket)
 }
 
 func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package libcontainer
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// onOwnThread calls do on a locked thread, which ends with it, so that do may change what belongs to the thread, its
+// namespaces say; a do that unlocks the thread gives it back. It is never the first thread: what /proc/self shows is
+// that one's.
+func onOwnThread(do func()) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// As long as this goroutine holds the first thread, another one has another.
+		defer runtime.UnlockOSThread()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			onOwnThread(do)
+		}()
+		<-done
+		return
+	}
+	do()
+}
