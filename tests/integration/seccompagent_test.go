@@ -250,6 +250,8 @@ func TestAMissingAgentIsAnErrorOfExecAndOfHooks(t *testing.T) {
 	agent := agentOf(t, b, refuse(0))
 	b.Run(t, "--detach").WantExit(t, 0)
 	agent.Close()
+	comm := "/proc/" + strconv.Itoa(b.State(t).Pid) + "/comm"
+	harness.Eventually(t, "busybox has given the program its name", func() bool { return harness.ReadFile(t, comm) == "sleep\n" })
 	before := b.Snapshot(t)
 	b.Exec(t, nil, "echo", "it has run").WantExecError(t, "failed to connect with seccomp agent")
 	before.WantSame(t)
