@@ -51,6 +51,7 @@ STAGE_MAX_BYTES := 65536
 # rt is pure Go: a program with cgo and a C library takes half as long again to start, and rt starts for every command.
 # The commit is stamped by -X: -buildvcs would make the build fail in a clone that another user owns.
 GO_TAGS := urfave_cli_no_docs
+GO_RUNTIME := build/bin/go-runtime
 GO_LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # The filter compiler is a program of its own, embedded in rt: libseccomp is used by cgo, and linked statically.
@@ -74,7 +75,9 @@ GOTESTFLAGS ?=
 .PHONY: rt
 rt: $(EMBEDDED) ## build the static binary, with the stage and the filter compiler embedded
 	@build/deps --check $(DEPS_BUILD)
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags '$(GO_TAGS)' \
+	@build/go-runtime $(GO_RUNTIME)
+	GOEXPERIMENT="$$(cat $(GO_RUNTIME)/experiment)" CGO_ENABLED=0 \
+		$(GO) build -overlay $(GO_RUNTIME)/overlay.json -trimpath -buildvcs=false -tags '$(GO_TAGS)' \
 		-ldflags "$(GO_LDFLAGS) -X main.stageSum=$$(sha256sum <$(STAGE) | cut -c 1-64)" -o $(RT) .
 	@build/check-binary $(RT)
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	_ "github.com/rt-oci/rt/libcontainer/mainstack"
 	"github.com/rt-oci/rt/libcontainer/sys"
 )
 

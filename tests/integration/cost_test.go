@@ -3,6 +3,8 @@
 package integration
 
 import (
+	"bytes"
+	"debug/elf"
 	"os/exec"
 	"slices"
 	"strings"
@@ -44,5 +46,42 @@ func TestRunTakesFewSystemCalls(t *testing.T) {
 	const most = 1100 // with ten hierarchies of control groups; little more than half with one
 	if calls > most {
 		t.Errorf("%d system calls, more than %d", calls, most)
+	}
+}
+
+// How the Makefile builds rt (build/go-runtime) and package mainstack make each start shorter. None of it can be seen
+// from outside but by a clock, so the binary is looked at.
+func TestTheStartOfTheGoRuntimeIsShortened(t *testing.T) {
+	t.Parallel()
+	binary, err := elf.Open(harness.Binary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer binary.Close()
+	table, err := binary.Section(".gopclntab").Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(table, []byte("runtime.schedinit")) {
+		t.Fatal("the table of functions has no names")
+	}
+	if bytes.Contains(table, []byte("runtime.adjustCgroupGOMAXPROCS")) {
+		t.Error("Go's runtime reads the files of its control group at the start")
+	}
+	command := exec.Command(harness.Binary(t), "--version")
+	command.Env = []string{"GODEBUG=inittrace=1"}
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := "none"
+	for line := range strings.Lines(string(output)) {
+		if name, ok := strings.CutPrefix(line, "init "); ok && !strings.HasPrefix(name, "internal/") && !strings.HasPrefix(name, "runtime ") {
+			first, _, _ = strings.Cut(name, " ")
+			break
+		}
+	}
+	if !strings.HasSuffix(first, "/mainstack") {
+		t.Errorf("package %s is initialised first, want mainstack", first)
 	}
 }
