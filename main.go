@@ -18,12 +18,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	_ "github.com/rt-oci/rt/libcontainer/mainstack"
-	"github.com/rt-oci/rt/libcontainer/sys"
+	_ "github.com/rt-oci/rt/libcontainer/startup"
 )
 
 func main() {
-	sys.CalmMonitor(true) // until a command waits for long
 	os.Exit(execute(os.Args, os.Stdout, os.Stderr))
 }
 

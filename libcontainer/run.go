@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/rt-oci/rt/libcontainer/startup"
 	"github.com/rt-oci/rt/libcontainer/sys"
 	"github.com/rt-oci/rt/libcontainer/terminal"
 	"github.com/rt-oci/rt/nsenter"
@@ -81,7 +82,7 @@ func (s *stage) attend(signals *terminal.Signals, job terminal.Job, log Logger) 
 	if !s.endsSoon(signals) {
 		job.PID, job.PIDFD = s.pid, s.pidFD
 		signals.ForwardTo(job)
-		sys.CalmMonitor(false)
+		startup.CalmMonitor(false)
 		sys.ReleaseMemory()
 		if _, err := sys.WaitProcess(s.pidFD, -1); err != nil {
 			return 0, err

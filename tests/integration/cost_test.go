@@ -49,7 +49,7 @@ func TestRunTakesFewSystemCalls(t *testing.T) {
 	}
 }
 
-// How the Makefile builds rt (build/go-runtime) and package mainstack make each start shorter. None of it can be seen
+// How the Makefile builds rt (build/go-runtime) and package startup make each start shorter. None of it can be seen
 // from outside but by a clock, so the binary is looked at.
 func TestTheStartOfTheGoRuntimeIsShortened(t *testing.T) {
 	t.Parallel()
@@ -81,7 +81,7 @@ func TestTheStartOfTheGoRuntimeIsShortened(t *testing.T) {
 			break
 		}
 	}
-	if !strings.HasSuffix(first, "/mainstack") {
-		t.Errorf("package %s is initialised first, want mainstack", first)
+	if !strings.HasSuffix(first, "/startup") {
+		t.Errorf("package %s is initialised first, want startup", first)
 	}
 }

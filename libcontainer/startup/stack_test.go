@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package mainstack
+package startup
 
 import (
 	"testing"
@@ -12,9 +12,9 @@ func TestGrowEnlargesASmallStackOnce(t *testing.T) {
 	moved := make(chan [2]bool)
 	go func() {
 		small := address()
-		grow()
+		growStack()
 		large := address()
-		grow()
+		growStack()
 		moved <- [2]bool{small != large, large != address()}
 	}()
 	got := <-moved
