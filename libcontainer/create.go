@@ -53,11 +53,11 @@ type creation struct {
 	home       string // entry of the environment, if the configuration has none
 	stage      *stage
 	devices    *network.Moved
-	mappings   []int         // user namespaces of Plan.IDMaps that were needed, else -1
-	oom        <-chan string // what watchOOM has seen; nil if nobody watches
-	holder     *stage        // holds the place in a new scope of systemd until the stage is there
-	console    *os.File      // master of the terminal, until somebody takes it
-	clocks     int           // timens_offsets of the stage, once it is open
+	mappings   []int          // user namespaces of Plan.IDMaps that were needed, else -1
+	oom        <-chan finding // what watchOOM has seen; nil if nobody watches
+	holder     *stage         // holds the place in a new scope of systemd until the stage is there
+	console    *os.File       // master of the terminal, until somebody takes it
+	clocks     int            // timens_offsets of the stage, once it is open
 	rollback
 }
 

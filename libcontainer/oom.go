@@ -20,9 +20,15 @@ import (
 // oomPatience is how long to wait for the watch, which ends with the group.
 const oomPatience = time.Second
 
+// finding is what a watch has to say about processes that have ended.
+type finding struct {
+	verdict string // "" for nothing
+	likely  bool   // the counters were gone: it is what those of the slice say
+}
+
 // watchOOM notes what happens in a scope with a memory limit: systemd removes its group, and the counters in it, as soon
 // as the last process ends, perhaps before we can look. What can't be watched, nil, is looked at in the end, as elsewhere.
-func (c *Container) watchOOM(group *cgroup.Group) <-chan string {
+func (c *Container) watchOOM(group *cgroup.Group) <-chan finding {
 	if c.saved.Unit == "" || !c.saved.MemoryLimited || group == nil {
 		return nil
 	}
@@ -30,25 +36,32 @@ func (c *Container) watchOOM(group *cgroup.Group) <-chan string {
 	if err != nil || limit < 0 {
 		return nil
 	}
+	around, hasAround := group.OOMKillsAround()
 	watch, err := group.Watch()
 	if err != nil {
 		return nil
 	}
-	oom := make(chan string, 1)
+	oom := make(chan finding, 1)
 	go func() {
 		defer watch.Close()
 		const forEver = 100 * 365 * 24 * time.Hour
-		verdict := ""
-		if event, err := watch.Next(time.Now().Add(forEver)); err == nil && event == cgroup.OOMEvent {
-			verdict = limitVerdict(limit)
+		var found finding
+		event, err := watch.Next(time.Now().Add(forEver))
+		switch {
+		case err == nil && event == cgroup.OOMEvent:
+			found.verdict = limitVerdict(limit)
+		case err == nil && watch.Lost() && hasAround:
+			if now, ok := group.OOMKillsAround(); ok && now > around {
+				found = finding{sliceVerdict(limit), true}
+			}
 		}
-		oom <- verdict
+		oom <- found
 	}()
 	return oom
 }
 
 // watchScope is watchOOM for a start.
-func (c *Container) watchScope() <-chan string {
+func (c *Container) watchScope() <-chan finding {
 	if c.saved.Unit == "" || !c.saved.MemoryLimited {
 		return nil
 	}
@@ -56,17 +69,22 @@ func (c *Container) watchScope() <-chan string {
 	return c.watchOOM(group)
 }
 
-// watchedOOM is the verdict of watchOOM about processes that have ended.
-func watchedOOM(oom <-chan string) string {
+// watchedOOM is what watchOOM has found about processes that have ended.
+func watchedOOM(oom <-chan finding) finding {
 	if oom == nil {
-		return ""
+		return finding{}
 	}
 	select {
-	case verdict := <-oom:
-		return verdict
+	case found := <-oom:
+		return found
 	case <-time.After(oomPatience): // who is left in the group keeps it, and its counters
-		return ""
+		return finding{}
 	}
+}
+
+// sliceVerdict is that about a scope whose own counters nobody could read any more: systemd was faster.
+func sliceVerdict(limit int64) string {
+	return fmt.Sprintf("the kernel's OOM killer was at work in its slice, and the counters of its scope are gone: linux.resources.memory.limit is %d bytes", limit)
 }
 
 func limitVerdict(limit int64) string {
@@ -102,7 +120,12 @@ func (n *creation) withoutCounters() string {
 	if !n.stage.killed || n.c.saved.Unit == "" || n.group.Exists() {
 		return ""
 	}
-	limit := configuredLimit(n.spec)
+	return goneVerdict(n.spec)
+}
+
+// goneVerdict is what can be said when no counter is left.
+func goneVerdict(s *specs.Spec) string {
+	limit := configuredLimit(s)
 	if limit <= 0 {
 		return ""
 	}
@@ -151,7 +174,7 @@ func (n *creation) warnOfOOM(exit int) {
 	}
 	verdict := n.c.oomVerdict(n.group)
 	if verdict == "" {
-		verdict = watchedOOM(n.oom)
+		verdict = watchedOOM(n.oom).verdict
 	}
 	if verdict != "" {
 		n.c.runtime.Log.Warnf("the container's process was killed: %s", verdict)
@@ -159,8 +182,9 @@ func (n *creation) warnOfOOM(exit int) {
 }
 
 // checkStarted tells a program that was executed from a stage that was killed just before, for want of memory. The end
-// of what it talks through looks the same. Only containers with a memory limit are asked about.
-func (c *Container) checkStarted(oom <-chan string) error {
+// of what it talks through looks the same. Only containers with a memory limit are asked about. What is but likely is no
+// error: the program may have run, and another one of the slice have been killed meanwhile.
+func (c *Container) checkStarted(oom <-chan finding) error {
 	if !c.saved.MemoryLimited {
 		return nil
 	}
@@ -176,12 +200,15 @@ func (c *Container) checkStarted(oom <-chan string) error {
 	if err != nil || group == nil {
 		return err
 	}
-	verdict := c.oomVerdict(group)
-	if verdict == "" {
-		verdict = watchedOOM(oom)
+	found := finding{verdict: c.oomVerdict(group)}
+	if found.verdict == "" {
+		found = watchedOOM(oom)
 	}
-	if verdict != "" {
-		return errors.New("the container's process was killed while it started: " + verdict)
+	switch {
+	case found.likely:
+		c.runtime.Log.Warnf("the container's process has ended: %s", found.verdict)
+	case found.verdict != "":
+		return errors.New("the container's process was killed while it started: " + found.verdict)
 	}
 	return nil
 }

@@ -58,10 +58,18 @@ func (c *Container) startProgram() error {
 // stoppedError refuses the start of a container whose stage has ended.
 func (c *Container) stoppedError() error {
 	err := errors.New("cannot start a container that has stopped")
-	if group, _ := c.cgroup(); group != nil && c.saved.MemoryLimited {
-		if verdict := c.oomVerdict(group); verdict != "" {
-			return fmt.Errorf("%w (%s)", err, verdict)
+	group, _ := c.cgroup()
+	if group == nil || !c.saved.MemoryLimited {
+		return err
+	}
+	verdict := c.oomVerdict(group)
+	if verdict == "" && c.saved.Unit != "" && !group.Exists() {
+		if s, specErr := c.loadSpec(); specErr == nil { // for a remark only
+			verdict = goneVerdict(s)
 		}
+	}
+	if verdict != "" {
+		return fmt.Errorf("%w (%s)", err, verdict)
 	}
 	return err
 }

@@ -35,6 +35,7 @@ type Watch struct {
 	memory     *os.File // memory.events (v2) or memory.oom_control (v1); nil without a memory controller
 	oomCounter int      // eventfd of v1, or -1
 	kills      uint64   // oom_kill of memory.events
+	lost       bool     // memory.events went before it was read for the last time
 	process    int      // pidfd of one member, or -1
 	again      time.Duration
 }
@@ -139,6 +140,10 @@ func (w *Watch) Next(end time.Time) (Event, error) {
 // firstLook is how soon to look again at a group whose last process can't be waited for; then twice as late, and so on.
 const firstLook = time.Millisecond
 
+// Lost says that the group was removed before its counters could be read for the last time: what they said, nobody knows.
+// On v1 the eventfd outlives the group.
+func (w *Watch) Lost() bool { return w.lost }
+
 // pollList returns what to wait for. What happened since it was looked at last wakes as well.
 func (w *Watch) pollList() []unix.PollFd {
 	var fds []unix.PollFd
@@ -167,7 +172,7 @@ func (w *Watch) outOfMemory() (bool, error) {
 	}
 	kills, err := w.readKills()
 	if err != nil {
-		if gone(err) {
+		if w.lost = gone(err); w.lost {
 			err = nil
 		}
 		return false, err

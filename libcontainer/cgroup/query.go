@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,6 +132,18 @@ func (g *Group) OOMKills() (uint64, error) {
 		return 0, nil
 	}
 	return kills, err
+}
+
+// OOMKillsAround returns how many processes the kernel has killed for lack of memory in the group above this one and all
+// below that: memory.events counts what happens below, and is still there when this group has gone (cgroup-v2.rst,
+// "Memory Interface Files"). False: there is no such counter, as on v1 and where the group above is the root.
+func (g *Group) OOMKillsAround() (uint64, bool) {
+	m, ok := g.unified()
+	if _, isV1 := g.controller("memory"); !ok || isV1 {
+		return 0, false
+	}
+	kills, err := readKeyed(filepath.Dir(m.dir), "memory.events", "oom_kill")
+	return kills, err == nil
 }
 
 // Exists tells whether the group is there in some hierarchy.

@@ -98,9 +98,23 @@ func (h *HostState) ours(text string) bool {
 	return slices.ContainsFunc(h.keys, func(key string) bool { return strings.Contains(text, key) })
 }
 
+// releaseAgents are the programs that the kernel calls with the path of a v1 group that has become empty
+// (cgroup-v1/cgroups.rst, "What does notify_on_release do?"): the host's, and not of the container that was there.
+func releaseAgents() []string {
+	var list []string
+	files, _ := filepath.Glob("/sys/fs/cgroup/*/release_agent")
+	for _, file := range files {
+		if agent, err := os.ReadFile(file); err == nil && len(agent) > 1 {
+			list = append(list, strings.TrimSpace(string(agent)))
+		}
+	}
+	return list
+}
+
 // processes records who has the id or a path of the bundle in its arguments, environment, control group, root or
 // current directory. A zombie is not ours to remove.
 func (h *HostState) processes() {
+	agents := releaseAgents()
 	dirs, _ := os.ReadDir("/proc")
 	for _, d := range dirs {
 		pid, err := strconv.Atoi(d.Name())
@@ -115,6 +129,9 @@ func (h *HostState) processes() {
 		var text strings.Builder
 		for _, name := range []string{"cmdline", "environ", "cgroup"} {
 			content, _ := os.ReadFile(filepath.Join(proc, name))
+			if program, _, _ := strings.Cut(string(content), "\x00"); name == "cmdline" && slices.Contains(agents, program) {
+				break
+			}
 			text.Write(content)
 			text.WriteByte('\n')
 		}

@@ -68,17 +68,29 @@ func TestExecSendsTheTerminal(t *testing.T) {
 			t.Error("the message has no payload")
 		}
 		master := os.NewFile(uintptr(fd), "master")
+		size := readUntil(t, master, "\n") // before the echo of what is typed gets between
 		if _, err := master.WriteString("hello\n"); err != nil {
 			t.Fatal(err)
 		}
 		out, _ := io.ReadAll(master) // EIO when the last one has closed the terminal
 		master.Close()
-		for _, want := range []string{"10 110\r\n", "got hello\r\n"} { // the receiver's terminal is in raw mode
-			if !strings.Contains(string(out), want) {
-				t.Errorf("the terminal has shown %q, want %q", out, want)
-			}
+		if size != "10 110\r\n" || !strings.Contains(string(out), "got hello\r\n") { // the receiver's terminal is in raw mode
+			t.Errorf("the terminal has shown %q, then %q", size, out)
 		}
 	}
+}
+
+// readUntil reads until what was read ends with end, or nothing more comes.
+func readUntil(t *testing.T, f *os.File, end string) string {
+	t.Helper()
+	var all []byte
+	for one := make([]byte, 1); !strings.HasSuffix(string(all), end); all = append(all, one[0]) {
+		if _, err := f.Read(one); err != nil {
+			t.Errorf("after %q: %v", all, err)
+			break
+		}
+	}
+	return string(all)
 }
 
 // openPTY returns a terminal for a person.

@@ -209,6 +209,19 @@ func TestUpdateOfDevices(t *testing.T) {
 }
 
 // Throttles of a device are replaced, others are added, and what a later update does not name stays.
+// secondDisk returns another whole disk than that one: any, as nothing is read from it.
+func secondDisk(t *testing.T, major, minor int64) string {
+	t.Helper()
+	files, _ := filepath.Glob("/sys/block/*/dev")
+	for _, file := range files {
+		if name := strings.TrimSpace(harness.ReadFile(t, file)); name != fmt.Sprintf("%d:%d", major, minor) {
+			return name
+		}
+	}
+	t.Skip("needs a second disk, a loop device is enough (modprobe loop)")
+	return ""
+}
+
 func TestUpdateOfThrottles(t *testing.T) {
 	t.Parallel()
 	needControllers(t, "blkio")
@@ -219,33 +232,81 @@ func TestUpdateOfThrottles(t *testing.T) {
 	device.Major, device.Minor = major, minor
 	r.BlockIO.ThrottleWriteBpsDevice = []specs.LinuxThrottleDevice{device}
 	b.Run(t, "--detach").WantExit(t, 0)
-	name := fmt.Sprintf("%d:%d", major, minor)
-	want := func(write, read string) {
+	first := fmt.Sprintf("%d:%d", major, minor)
+	want := func(name, write, read string) {
 		t.Helper()
-		if !harness.HasCgroup1() {
-			got := harness.ReadFile(t, controlFile(b, "", "", "io.max"))
-			if !strings.Contains(got, name+" ") || !strings.Contains(got, " wbps="+write+" ") || !strings.Contains(got, " rbps="+read+" ") {
-				t.Errorf("io.max is %q, want write %s, read %s", got, write, read)
-			}
-			return
+		if got := throttle(t, b, name, "wbps", "blkio.throttle.write_bps_device"); got != write {
+			t.Errorf("writes to %s: %q, want %q", name, got, write)
 		}
-		for file, rate := range map[string]string{"blkio.throttle.write_bps_device": write, "blkio.throttle.read_bps_device": read} {
-			line := name + " " + rate
-			if rate == "max" {
-				line = ""
-			}
-			if got := strings.TrimSpace(harness.ReadFile(t, controlFile(b, "blkio", file, ""))); got != line {
-				t.Errorf("%s is %q, want %q", file, got, line)
-			}
+		if got := throttle(t, b, name, "rbps", "blkio.throttle.read_bps_device"); got != read {
+			t.Errorf("reads from %s: %q, want %q", name, got, read)
 		}
 	}
-	want("1048576", "max")
-	entry := func(rate int) string {
-		return fmt.Sprintf(`[{"major": %d, "minor": %d, "rate": %d}]`, major, minor, rate)
+	want(first, "1048576", "max")
+	entry := func(name string, rate int) string {
+		return fmt.Sprintf(`[{"major": %s, "minor": %s, "rate": %d}]`, strings.Split(name, ":")[0], strings.Split(name, ":")[1], rate)
 	}
-	updateFrom(t, b, `{"blockIO": {"throttleWriteBpsDevice": `+entry(2097152)+`, "throttleReadBpsDevice": `+entry(3145728)+`}}`).WantExit(t, 0)
-	want("2097152", "3145728")
-	updateFrom(t, b, `{"blockIO": {"throttleReadBpsDevice": `+entry(4194304)+`}}`).WantExit(t, 0)
+	updateFrom(t, b, `{"blockIO": {"throttleWriteBpsDevice": `+entry(first, 2097152)+`, "throttleReadBpsDevice": `+entry(first, 3145728)+`}}`).WantExit(t, 0)
+	want(first, "2097152", "3145728")
+	updateFrom(t, b, `{"blockIO": {"throttleReadBpsDevice": `+entry(first, 4194304)+`}}`).WantExit(t, 0)
 	update(t, b, "").WantExit(t, 0)
-	want("2097152", "4194304")
+	want(first, "2097152", "4194304")
+	// An entry for another device comes along, and leaves what is there.
+	second := secondDisk(t, major, minor)
+	updateFrom(t, b, `{"blockIO": {"throttleWriteBpsDevice": `+entry(second, 5242880)+`}}`).WantExit(t, 0)
+	want(first, "2097152", "4194304")
+	want(second, "5242880", "max")
+	updateFrom(t, b, `{"blockIO": {"throttleReadBpsDevice": `+entry(second, 6291456)+`, "throttleWriteBpsDevice": `+entry(first, 1048576)+`}}`).WantExit(t, 0)
+	want(first, "1048576", "4194304")
+	want(second, "5242880", "6291456")
+}
+
+// throttle reads one rate of a device; "max" stands for none on both versions.
+func throttle(t *testing.T, b *harness.Bundle, device, key, v1 string) string {
+	t.Helper()
+	if harness.HasCgroup1() {
+		for line := range strings.Lines(harness.ReadFile(t, controlFile(b, "blkio", v1, ""))) {
+			if rate, ok := strings.CutPrefix(line, device+" "); ok {
+				return strings.TrimSpace(rate)
+			}
+		}
+		return "max"
+	}
+	for line := range strings.Lines(harness.ReadFile(t, controlFile(b, "", "", "io.max"))) {
+		f := strings.Fields(line)
+		if i := slices.IndexFunc(f, func(pair string) bool { return strings.HasPrefix(pair, key+"=") }); i > 0 && f[0] == device {
+			return f[i][len(key)+1:]
+		}
+	}
+	return "max"
+}
+
+// The names of v2's files serve an update as well, beside the members of the spec, over which they go.
+func TestUpdateOfUnifiedKeys(t *testing.T) {
+	t.Parallel()
+	if harness.HasCgroup1() {
+		t.Skip("needs cgroup v2: linux.resources.unified is refused beside v1 hierarchies")
+	}
+	needControllers(t, "cpuset", "memory")
+	r := &specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0-1"}, Unified: map[string]string{"memory.high": "41943040"}}
+	if cpus := harness.ReadFile(t, "/sys/fs/cgroup/cpuset.cpus.effective"); strings.TrimSpace(cpus) == "0" {
+		t.Skip("needs two processors")
+	}
+	b := updatable(t, r)
+	want := func(cpus, mems, high string) {
+		t.Helper()
+		for file, value := range map[string]string{"cpuset.cpus": cpus, "cpuset.mems": mems, "memory.high": high} {
+			control{"", "", file, "", value}.check(t, b)
+		}
+	}
+	want("0-1", "", "41943040")
+	updateFrom(t, b, `{"unified": {"cpuset.cpus": "1", "cpuset.mems": "0"}}`).WantExit(t, 0)
+	b.Exec(t, nil, "grep", "Cpus_allowed_list", "/proc/self/status").WantExit(t, 0).WantStdoutIs(t, "Cpus_allowed_list:\t1")
+	update(t, b, "--pids-limit 30").WantExit(t, 0)
+	updateFrom(t, b, `{"cpu": {"cpus": "0-1"}, "unified": {"cpuset.cpus": "0"}}`).WantExit(t, 0)
+	want("0", "0", "41943040")
+	updateFrom(t, b, `{"unified": {"cpuset.cpus": "4096"}}`).WantOneError(t, `linux.resources.unified "cpuset.cpus"`)
+	want("0", "0", "41943040")
+	updateFrom(t, b, `{"unified": {"memory.high": "max"}}`).WantExit(t, 0)
+	want("0", "0", "max")
 }
