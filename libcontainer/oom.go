@@ -192,7 +192,7 @@ func (c *Container) checkStarted(oom <-chan finding) error {
 	if err == nil {
 		defer unix.Close(init)
 		ended, err := sys.WaitProcess(init, 0)
-		if err != nil || !ended {
+		if err != nil || !ended && !isExiting(c.saved.InitPID) {
 			return err
 		}
 	}

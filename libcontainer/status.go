@@ -189,7 +189,7 @@ func statFields(pid, last int) ([][]byte, error) {
 	return fields, nil
 }
 
-// isExiting says that a child of ours has begun to end: its descriptors are closed before it can be waited for.
+// isExiting says that a process has begun to end: its descriptors are closed before it can be waited for.
 func isExiting(pid int) bool {
 	const flagsField, exiting = 6, 0x4 // the 9th of all; PF_EXITING
 	fields, err := statFields(pid, flagsField)

@@ -180,10 +180,9 @@ func TestAllProcessesOfAUsersContainerAreInTheScope(t *testing.T) {
 	wantNoUserScope(t, b)
 }
 
-// Podman and others call rt as the root of a user namespace, with the user's environment.
-func TestTheRootOfAUserNamespaceMakesScopesOfTheUser(t *testing.T) {
-	b := newUserScope(t, "sleep", "1000")
-	before := b.Snapshot(t)
+// asRootOfNamespace lets rt run as the root of a user namespace that the bundle's user has made.
+func asRootOfNamespace(t *testing.T, b *harness.Bundle) {
+	t.Helper()
 	holder := asUser(b, "unshare", "--user", "--map-root-user", "--mount", "sleep", "1000")
 	namespace := exec.Command(holder[0], holder[1:]...)
 	if err := namespace.Start(); err != nil {
@@ -196,18 +195,59 @@ func TestTheRootOfAUserNamespaceMakesScopesOfTheUser(t *testing.T) {
 		return string(name) == "sleep\n"
 	})
 	b.Wrapper = asUser(b, "nsenter", "--target", pid, "--user", "--mount", "--preserve-credentials", "--")
-	for _, ids := range [][]specs.LinuxIDMapping{b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings} {
-		ids[0].HostID = 0
+}
+
+// Podman and others call rt as the root of a user namespace, with the user's environment. The container may have one of
+// its own, or none; then rt makes its network namespace on the side, while systemd moves the stage.
+func TestTheRootOfAUserNamespaceMakesScopesOfTheUser(t *testing.T) {
+	needUserScopes(t)
+	for name, edit := range map[string]func(*specs.Linux){
+		"a user namespace of its own": func(l *specs.Linux) {
+			l.UIDMappings[0].HostID, l.GIDMappings[0].HostID = 0, 0
+		},
+		"a network namespace and no user namespace": func(l *specs.Linux) {
+			l.UIDMappings, l.GIDMappings = nil, nil
+			l.Namespaces = append(slices.DeleteFunc(l.Namespaces, func(n specs.LinuxNamespace) bool {
+				return n.Type == specs.UserNamespace || n.Type == specs.NetworkNamespace
+			}), specs.LinuxNamespace{Type: specs.NetworkNamespace})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newUserScope(t, "sleep", "1000")
+			before := b.Snapshot(t)
+			edit(b.Spec.Linux)
+			asRootOfNamespace(t, b)
+			b.Run(t, "--detach").WantExit(t, 0)
+			wantUserScope(t, b)
+			wantNetwork(t, b)
+			b.Exec(t, nil, "true").WantExit(t, 0)
+			b.Delete(t, "--force").WantExit(t, 0)
+			b.Create(t).WantExit(t, 0)
+			wantUserScope(t, b)
+			b.Start(t).WantExit(t, 0)
+			wantNetwork(t, b)
+			b.Delete(t, "--force").WantExit(t, 0)
+			wantNoUserScope(t, b)
+			b.Wrapper = nil
+			before.WantSame(t)
+		})
 	}
-	b.Run(t, "--detach").WantExit(t, 0)
-	if got := groupOf(t, b, ""); got != userScope(b) {
-		t.Errorf("init is in %s, want %s", got, userScope(b))
+}
+
+// wantNetwork demands of a container with a network namespace that it is new, and that its lo is up.
+func wantNetwork(t *testing.T, b *harness.Bundle) {
+	t.Helper()
+	if !slices.ContainsFunc(b.Spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace }) {
+		return
 	}
-	b.Exec(t, nil, "true").WantExit(t, 0)
-	b.Delete(t, "--force").WantExit(t, 0)
-	wantNoUserScope(t, b)
-	b.Wrapper = nil
-	before.WantSame(t)
+	ours, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", b.State(t).Pid)); err != nil || theirs == ours {
+		t.Errorf("the container's network namespace is %q, ours %q: %v", theirs, ours, err)
+	}
+	b.Exec(t, nil, "cat", "/proc/net/fib_trie").WantExit(t, 0).WantStdout(t, "127.0.0.1")
 }
 
 func TestTheSessionBusServesAsWell(t *testing.T) {
