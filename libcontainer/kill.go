@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/cgroup"
 )
 
 // Kill sends a signal to the container's process (runtime.md, "Kill"). all sends it to every process of the
@@ -67,8 +69,13 @@ func (c *Container) sendToInit(init int, signal unix.Signal) error {
 			}
 		}
 	}
+	return forbidden(refused)
+}
+
+// forbidden adds what to do to a signal that a security module refuses with EACCES.
+func forbidden(err error) error {
 	return fmt.Errorf("%w (a security module forbids it; an AppArmor profile allows it by the rule %q: load it anew with that, for processes that run as well)",
-		refused, "signal (receive) peer=unconfined,")
+		err, "signal (receive) peer=unconfined,")
 }
 
 // killAll signals the processes of the control group, and the container's process wherever somebody may have moved it.
@@ -82,6 +89,10 @@ func (c *Container) killAll(signal unix.Signal, all bool) error {
 	if group != nil {
 		if members, err = group.Processes(); err == nil {
 			err = group.Kill(signal)
+		}
+		var refused *cgroup.SignalError
+		if errors.As(err, &refused) && refused.Err == unix.EACCES {
+			err = forbidden(err)
 		}
 	}
 	if slices.Contains(members, c.saved.InitPID) {

@@ -128,11 +128,24 @@ func (g *Group) signalBatch(pids []int, sig unix.Signal) error {
 			continue
 		}
 		if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("send signal %d to process %d: %w", int(sig), pid, err)
+			return &SignalError{sig, pid, err}
 		}
 	}
 	return nil
 }
+
+// SignalError says that a process of a group could not be sent a signal.
+type SignalError struct {
+	Signal unix.Signal
+	PID    int
+	Err    error
+}
+
+func (e *SignalError) Error() string {
+	return fmt.Sprintf("send signal %d to process %d: %v", int(e.Signal), e.PID, e.Err)
+}
+
+func (e *SignalError) Unwrap() error { return e.Err }
 
 // pin opens a pidfd for each of the processes that is there, by process id.
 func pin(pids []int) (map[int]int, error) {
