@@ -108,7 +108,7 @@ func (c *Container) oomVerdict(group *cgroup.Group) string {
 
 // lostScope says that err comes of a scope that systemd has removed, as the stage has ended.
 func (n *creation) lostScope(err error) bool {
-	if !errors.Is(err, unix.ENOENT) || n.c.saved.Unit == "" || n.stage == nil || n.group.Exists() {
+	if !errors.Is(err, unix.ENOENT) || n.c.saved.Unit == "" || n.stage == nil || !n.group.Removed() {
 		return false
 	}
 	ended, err := sys.WaitProcess(n.stage.pidFD, 0)
@@ -117,7 +117,7 @@ func (n *creation) lostScope(err error) bool {
 
 // withoutCounters is what can be said about a stage that was killed in a scope which systemd has removed since.
 func (n *creation) withoutCounters() string {
-	if !n.stage.killed || n.c.saved.Unit == "" || n.group.Exists() {
+	if !n.stage.killed || n.c.saved.Unit == "" || !n.group.Removed() {
 		return ""
 	}
 	return goneVerdict(n.spec)
@@ -145,7 +145,7 @@ func configuredLimit(s *specs.Spec) int64 {
 
 // explainMemory adds the limit to an error that is for want of memory. A scope may be gone by then.
 func (n *creation) explainMemory(err error) error {
-	if limit := configuredLimit(n.spec); limit > 0 && n.c.saved.Unit != "" && errors.Is(err, unix.ENOMEM) && !n.group.Exists() {
+	if limit := configuredLimit(n.spec); limit > 0 && n.c.saved.Unit != "" && errors.Is(err, unix.ENOMEM) && n.group.Removed() {
 		return fmt.Errorf("%w (linux.resources.memory.limit is %d bytes)", err, limit)
 	}
 	return explainMemory(err, n.group)

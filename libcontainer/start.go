@@ -63,7 +63,7 @@ func (c *Container) stoppedError() error {
 		return err
 	}
 	verdict := c.oomVerdict(group)
-	if verdict == "" && c.saved.Unit != "" && !group.Exists() {
+	if verdict == "" && c.saved.Unit != "" && group.Removed() {
 		if s, specErr := c.loadSpec(); specErr == nil { // for a remark only
 			verdict = goneVerdict(s)
 		}

@@ -182,21 +182,38 @@ func (w *Watch) outOfMemory() (bool, error) {
 	return more, nil
 }
 
+// removalSignal is how long the kernel may take to add 1 for a group that was removed: it does so when nobody can see the
+// group any more (mm/memcontrol.c, mem_cgroup_css_offline), while its files are gone at once.
+const removalSignal = 500 * time.Millisecond
+
 func (w *Watch) outOfMemoryV1() (bool, error) {
+	events, err := w.readEvents()
+	if err != nil || events == 0 {
+		return false, err
+	}
+	if _, err := preadControl(w.memory); !gone(err) || events > 1 {
+		return true, nil
+	}
+	// One event of a group that was removed: that of the removal, or there is one more to come.
+	more, err := poll(w.oomCounter, unix.POLLIN, time.Now().Add(removalSignal))
+	if err != nil || !more {
+		return false, err
+	}
+	_, err = w.readEvents()
+	return true, err
+}
+
+// readEvents reads the eventfd, which is 0 after that.
+func (w *Watch) readEvents() (uint64, error) {
 	var count [8]byte
 	_, err := unix.Read(w.oomCounter, count[:])
 	if errors.Is(err, unix.EAGAIN) {
-		return false, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read eventfd: %w", err)
+		return 0, fmt.Errorf("read eventfd: %w", err)
 	}
-	events := binary.NativeEndian.Uint64(count[:])
-	// When the group is removed the kernel adds 1 as well.
-	if _, err := preadControl(w.memory); gone(err) {
-		events--
-	}
-	return events > 0, nil
+	return binary.NativeEndian.Uint64(count[:]), nil
 }
 
 // readKills reads how many processes the kernel has killed for lack of memory, groups below included.

@@ -156,6 +156,15 @@ func (g *Group) Exists() bool {
 	return false
 }
 
+// Removed tells whether somebody has removed the group, in one hierarchy at least: systemd leaves those alone that it
+// does not manage.
+func (g *Group) Removed() bool {
+	return slices.ContainsFunc(g.members, func(m member) bool {
+		_, err := os.Lstat(m.dir)
+		return errors.Is(err, os.ErrNotExist)
+	})
+}
+
 // noLimitV1 is what memory.limit_in_bytes shows without a limit: the most pages that fit (mm/page_counter.c), in bytes.
 const noLimitV1 = 1<<63 - 4096
 
