@@ -99,8 +99,10 @@ func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creati
 
 // fail undoes everything and returns err.
 func (n *creation) fail(err error) error {
-	if errors.Is(err, errStageEnded) || n.lostScope(err) {
-		err = n.death()
+	if errors.Is(err, errStageEnded) {
+		err = n.death(n.stage)
+	} else if who := n.lostScope(err); who != nil {
+		err = n.death(who)
 	}
 	return n.rollback.fail(n.explainMemory(err))
 }

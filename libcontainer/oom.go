@@ -106,18 +106,27 @@ func (c *Container) oomVerdict(group *cgroup.Group) string {
 	return limitVerdict(limit)
 }
 
-// lostScope says that err comes of a scope that systemd has removed, as the stage has ended.
-func (n *creation) lostScope(err error) bool {
-	if !errors.Is(err, unix.ENOENT) || n.c.saved.Unit == "" || n.stage == nil || !n.group.Removed() {
-		return false
+// lostScope returns the process whose end has cost us the scope, as systemd then removes it, or nil if err is another
+// matter: the stage, or the placeholder that was to hold its place.
+func (n *creation) lostScope(err error) *stage {
+	who := n.stage
+	if who == nil {
+		who = n.holder
+	} else if !errors.Is(err, unix.ENOENT) {
+		return nil
 	}
-	ended, err := sys.WaitProcess(n.stage.pidFD, 0)
-	return ended && err == nil
+	if who == nil || n.c.saved.Unit == "" || !n.group.Removed() {
+		return nil
+	}
+	if ended, err := sys.WaitProcess(who.pidFD, 0); err != nil || !ended {
+		return nil
+	}
+	return who
 }
 
-// withoutCounters is what can be said about a stage that was killed in a scope which systemd has removed since.
-func (n *creation) withoutCounters() string {
-	if !n.stage.killed || n.c.saved.Unit == "" || !n.group.Removed() {
+// withoutCounters is what can be said about a process that was killed in a scope which systemd has removed since.
+func (n *creation) withoutCounters(who *stage) string {
+	if !who.killed || n.c.saved.Unit == "" || !n.group.Removed() {
 		return ""
 	}
 	return goneVerdict(n.spec)

@@ -92,11 +92,11 @@ func (s *stage) death() error {
 }
 
 // death adds to the stage's the reason, if it was memory.
-func (n *creation) death() error {
-	err := n.stage.death()
+func (n *creation) death(who *stage) error {
+	err := who.death()
 	verdict := n.c.oomVerdict(n.group)
 	if verdict == "" {
-		verdict = n.withoutCounters()
+		verdict = n.withoutCounters(who)
 	}
 	if verdict != "" {
 		return fmt.Errorf("%w (%s)", err, verdict)
