@@ -152,12 +152,16 @@ func configuredLimit(s *specs.Spec) int64 {
 	return 0
 }
 
-// explainMemory adds the limit to an error that is for want of memory. A scope may be gone by then.
+// explainMemory adds the limit to an error that is for want of memory. A scope may go at any moment: it is looked for last.
 func (n *creation) explainMemory(err error) error {
-	if limit := configuredLimit(n.spec); limit > 0 && n.c.saved.Unit != "" && errors.Is(err, unix.ENOMEM) && n.group.Removed() {
-		return fmt.Errorf("%w (linux.resources.memory.limit is %d bytes)", err, limit)
+	if n.group == nil || !errors.Is(err, unix.ENOMEM) {
+		return err
 	}
-	return explainMemory(err, n.group)
+	limit, limitErr := n.group.MemoryLimit()
+	if configured := configuredLimit(n.spec); (limitErr != nil || limit < 0) && configured > 0 && n.c.saved.Unit != "" && n.group.Removed() {
+		limit, limitErr = configured, nil
+	}
+	return withLimit(err, limit, limitErr)
 }
 
 // explainMemory adds the limit to an error that is for want of memory.
@@ -166,6 +170,10 @@ func explainMemory(err error, group *cgroup.Group) error {
 		return err
 	}
 	limit, limitErr := group.MemoryLimit()
+	return withLimit(err, limit, limitErr)
+}
+
+func withLimit(err error, limit int64, limitErr error) error {
 	if limitErr != nil || limit < 0 {
 		return err
 	}
