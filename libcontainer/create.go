@@ -160,11 +160,14 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	defer opened.close()
-	start := stageStart{plan: p, opened: opened, stdio: [3]uintptr{0, 1, 2}, network: n.network}
+	start := stageStart{plan: p, opened: opened, stdio: [3]uintptr{0, 1, 2}, network: n.network, beside: n.besideStage}
 	if n.stage, err = start.spawn(n.group); err != nil {
 		return err
 	}
 	n.onFailure(n.stage.kill)
+	if p.NewNetwork {
+		n.stage.settled = n.network.leave
+	}
 	if signals := n.options.signals; signals != nil {
 		n.stage.look = untilInterrupted(signals.Ending)
 	}
@@ -173,22 +176,14 @@ func (n *creation) execute(wait bool) error {
 		n.stage.waiting = n.c
 	}
 	defer n.closeMappings()
-	if err := n.besideStage(); err != nil {
+	if err := n.prepareState(); err != nil {
 		return err
-	}
-	if p.NewNetwork {
-		if err := n.network.await(); err != nil {
-			return err
-		}
 	}
 	return n.stage.serve(p, n.handle)
 }
 
-// besideStage does what has time until the stage is ready or asks for something.
+// besideStage does what needs no stage and has time until it is ready or asks for something.
 func (n *creation) besideStage() error {
-	if err := n.prepareState(); err != nil {
-		return err
-	}
 	if err := writeNew(n.c.file(configName), n.config, 0o600); err != nil {
 		return err
 	}

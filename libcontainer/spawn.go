@@ -30,6 +30,7 @@ type stage struct {
 	program string         // that it is to execute
 	killed  bool           // that is how it ended, as death has found
 	look    func() error   // is called while the stage is waited for; its error ends that; may be nil
+	settled func()         // is called when the program lives on; lets go of what only its start needed; may be nil
 }
 
 // stageStart is how a stage is started.
@@ -39,7 +40,8 @@ type stageStart struct {
 	stdio  [3]uintptr
 	sys    syscall.SysProcAttr
 
-	network *newNetwork // for a plan that wants one
+	network *newNetwork  // whose thread forks the stage, for a plan that wants one
+	beside  func() error // is called while the stage starts; its error ends that; may be nil
 
 	shortLived bool // nothing is executed after it: it may have what our caller left open, which stays as it is for the next
 
@@ -69,6 +71,8 @@ func (s *stageStart) spawn(group *cgroup.Group) (*stage, error) {
 
 // runIn starts the stage and has systemd move it into the group, for which it waits first of all.
 func (s *stageStart) runIn(group *cgroup.Group) (*stage, error) {
+	beside := s.beside
+	s.beside = nil
 	started, err := s.run()
 	if err != nil {
 		return nil, err
@@ -85,8 +89,8 @@ func (s *stageStart) runIn(group *cgroup.Group) (*stage, error) {
 	if err == nil {
 		err = started.answer("")
 	}
-	if err == nil {
-		err = s.offerNetwork(started.socket) // not before: the stage would take it for the answer
+	if err == nil && beside != nil {
+		err = beside()
 	}
 	if err != nil {
 		started.kill()
@@ -95,7 +99,7 @@ func (s *stageStart) runIn(group *cgroup.Group) (*stage, error) {
 	return started, nil
 }
 
-// run starts the stage. Its descriptors are 0 to 2, those that the user's process keeps, the socket, the plan, the
+// run starts the stage, and does meanwhile what is to be done beside. Its descriptors are 0 to 2, those that the user's process keeps, the socket, the plan, the
 // plan's files; all others of ours are close-on-exec.
 func (s *stageStart) run() (*stage, error) {
 	ours, theirs, err := sys.SocketPair()
@@ -103,26 +107,35 @@ func (s *stageStart) run() (*stage, error) {
 		return nil, err
 	}
 	defer unix.Close(theirs)
-	if !s.plan.Moved() {
-		if err := s.offerNetwork(ours); err != nil {
-			unix.Close(ours)
-			return nil, err
-		}
+	var pid, pidFD int
+	forked := s.apart(func() (err error) {
+		pid, pidFD, err = s.fork(theirs)
+		return err
+	})
+	var besideErr error
+	if s.beside != nil {
+		besideErr = s.beside()
 	}
-	pid, pidFD, err := s.fork(theirs)
-	if err != nil {
+	if err := <-forked; err != nil {
 		unix.Close(ours)
 		return nil, err
 	}
-	return &stage{pid: pid, pidFD: pidFD, socket: ours}, nil
+	started := &stage{pid: pid, pidFD: pidFD, socket: ours}
+	if besideErr != nil {
+		started.kill()
+		return nil, besideErr
+	}
+	return started, nil
 }
 
-// offerNetwork lets the thread that makes the network namespace send it, if the plan wants one.
-func (s *stageStart) offerNetwork(socket int) error {
-	if !s.plan.NewNetwork {
-		return nil
+// apart does the fork on the thread that is in the new network namespace, if the plan wants one; else here and now.
+func (s *stageStart) apart(fork func() error) <-chan error {
+	if s.plan.NewNetwork {
+		return s.network.inside(fork)
 	}
-	return s.network.sendTo(socket)
+	forked := make(chan error, 1)
+	forked <- fork()
+	return forked
 }
 
 func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
@@ -166,9 +179,9 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 	}
 	defer unix.Close(program)
 	// PR_SET_PDEATHSIG, which the stage uses, fires when the thread that forked ends (prctl(2)). The first thread lives as
-	// long as the process; of others the Go runtime may rid itself, but not of a locked one as long as its goroutine, here
-	// the main one, lives. Locking takes the runtime a thread more.
-	if unix.Gettid() != unix.Getpid() {
+	// long as the process; of others the Go runtime may rid itself, but not of a locked one as long as its goroutine lives,
+	// here the main one or that of the network namespace, which is locked already. Locking takes the runtime a thread more.
+	if !s.plan.NewNetwork && unix.Gettid() != unix.Getpid() {
 		runtime.LockOSThread()
 	}
 	s.sys.PidFD = &pidFD

@@ -91,10 +91,8 @@ void step_enter_directory(const struct step_enter_directory *s)
 /* setns(2). The plan lists the user namespace where the others no longer need the host's privileges. */
 void step_join_namespace(const struct step_join_namespace *s)
 {
-	int fd = s->fd >= 0 ? s->fd : wait_descriptor();
-
-	must(sys2(__NR_setns, fd, s->type), "setns");
-	sys_close(fd);
+	must(sys2(__NR_setns, s->fd, s->type), "setns");
+	sys_close(s->fd);
 }
 
 void step_unshare(const struct step_unshare *s)

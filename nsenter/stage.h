@@ -56,7 +56,6 @@ void relocate(struct list l, uint64_t *extra);
 extern struct message outgoing;
 void send_message(uint32_t type, int32_t value, int fd);
 const char *wait_go(void);
-int wait_descriptor(void);
 void wait_at_gate(void);
 
 size_t length_of(const char *s);

@@ -54,21 +54,3 @@ const char *wait_go(void)
 	answer.detail[MESSAGE_DETAIL - 1] = '\0';
 	return answer.detail;
 }
-
-/* wait_go for the descriptor that comes with the leave. */
-int wait_descriptor(void)
-{
-	struct descriptor_control control = { .fd = -1 };
-	struct io_vector vector = { &answer, sizeof answer };
-	struct message_header header = { .vectors = &vector, .vector_count = 1, .control = &control };
-	long n;
-
-	do {
-		header.control_length = sizeof control;
-		n = sys3(__NR_recvmsg, reg.socket_fd, &header, 0);
-	} while (n == -EINTR);
-	if (n != sizeof answer || answer.type != MESSAGE_GO || control.level != SOL_SOCKET_ ||
-	    control.type != SCM_RIGHTS_ || control.fd < 0)
-		quit(1);
-	return control.fd;
-}

@@ -131,8 +131,7 @@ struct step_set_affinity { struct step_head head; struct list cpus; };
 struct step_enter_directory { struct step_head head; __s32 fd; __u32 pad; };
 
 /* setns; type is the CLONE_NEW* constant that the namespace must have. With the pidfd of a process, type is one or more
- * of them: those namespaces of the process are entered in one go. With -1 the host side sends the descriptor in a
- * MESSAGE_GO, which nobody has asked for, as soon as the namespace has been made: no other wait may come before. */
+ * of them: those namespaces of the process are entered in one go. */
 struct step_join_namespace { struct step_head head; __s32 fd; __u32 type; };
 
 /* unshare; flags are CLONE_NEW* constants. */

@@ -96,9 +96,6 @@ func describeEntry(e *Entry) string {
 func describeField(field string, value any) string {
 	switch v := value.(type) {
 	case Slot:
-		if v == NoSlot && field == "JoinNamespace.Namespace" {
-			return "new"
-		}
 		if v == NoSlot {
 			return ""
 		}

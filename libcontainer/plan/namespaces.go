@@ -198,7 +198,6 @@ func unshareNamespaces(b *builder) error {
 	}
 	if b.makesNetwork() {
 		b.plan.NewNetwork = true
-		b.add(JoinNamespace{Namespace: NoSlot, Type: unix.CLONE_NEWNET})
 		flags &^= unix.CLONE_NEWNET
 	}
 	flags &^= uint32(b.plan.CloneFlags)

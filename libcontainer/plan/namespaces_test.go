@@ -52,6 +52,7 @@ func between(p *Plan) string {
 // The first mount namespace of a container with a user namespace is that of the staging directory.
 func TestNamespaceOrder(t *testing.T) {
 	t.Parallel()
+	const withNewNetwork = "pid@ network ipc mount" // that no user namespace owns
 	for _, c := range []struct {
 		config, clone, want string
 		fork                bool
@@ -59,7 +60,7 @@ func TestNamespaceOrder(t *testing.T) {
 		{"", "", "", false},
 		{"pid", "pid", "", false},
 		{"mount pid uts", "pid+uts", "new:mount", false},
-		{"pid@ network ipc mount", "ipc", "join:pid join:network new:mount fork", true}, // a new one, made by the host side
+		{withNewNetwork, "ipc", "join:pid new:mount fork", true},
 		{"user@ network", "", "join:user root new:network", false},
 		{"user network", "", "new:user map-ids root new:network", false},
 		{"pid@ mount", "", "join:pid new:mount fork", true},
@@ -89,6 +90,9 @@ func TestNamespaceOrder(t *testing.T) {
 		}
 		if got := (&builder{spec: s}).needsFork(); got != c.fork {
 			t.Errorf("%q: needsFork is %v", c.config, got)
+		}
+		if want := c.config == withNewNetwork; p.NewNetwork != want || MakesNetwork(s) != want {
+			t.Errorf("%q: the host side makes a network namespace: %v, before the plan %v", c.config, p.NewNetwork, MakesNetwork(s))
 		}
 	}
 }

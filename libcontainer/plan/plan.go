@@ -17,7 +17,7 @@ type Plan struct {
 	Files       []File  // to be opened by the host side, in this order
 	IDMaps      []IDMap // of mounts; MapTree refers to them
 	CloneFlags  uintptr // CLONE_NEW* that the stage is started with
-	NewNetwork  bool    // the host side makes a network namespace with lo up, and sends it without being asked
+	NewNetwork  bool    // the host side makes a network namespace with lo up, and forks the stage in it
 	PreserveFDs int     // descriptors from 3 on that the user's process keeps
 	Started     int     // index of the first step after the start
 	LateFilter  bool    // the filter is loaded after the start

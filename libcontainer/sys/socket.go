@@ -85,16 +85,6 @@ func SendMessage(socket int, data []byte) error {
 	return nil
 }
 
-// SendDescriptor is SendMessage with a descriptor.
-func SendDescriptor(socket int, data []byte, fd int) error {
-	rights := unix.UnixRights(fd)
-	err := ignoringEINTR(func() error { return unix.Sendmsg(socket, data, rights, nil, unix.MSG_NOSIGNAL) })
-	if err != nil {
-		return fmt.Errorf("sendmsg: %w", err)
-	}
-	return nil
-}
-
 // Bytes is the memory of a structure of the wire.
 func Bytes[T any](v *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))

@@ -231,8 +231,6 @@ static long with_fd(long n, long a, long b, long c, uint8_t variant)
 		return take_write((void *)b, (size_t)c);
 	case __NR_sendmsg:
 		return take_message((void *)b);
-	case __NR_recvmsg:
-		return give_message((void *)b, variant);
 	case __NR_getdents64:
 		return give_entries((void *)b, (size_t)c, variant);
 	case __NR_fsmount:
@@ -312,7 +310,7 @@ static long succeed(long n, const long *arg, uint8_t variant)
 		return map_plan();
 	case __NR_close:
 		return close_fd(n, arg[0]);
-	case __NR_fstat: case __NR_read: case __NR_write: case __NR_sendmsg: case __NR_recvmsg: case __NR_getdents64: case __NR_fsmount:
+	case __NR_fstat: case __NR_read: case __NR_write: case __NR_sendmsg: case __NR_getdents64: case __NR_fsmount:
 	case __NR_ioctl: case __NR_dup3: case __NR_sendfile: case __NR_fchdir: case __NR_setns: case __NR_fchown:
 	case __NR_fchmod: case __NR_fstatfs:
 		return with_fd(n, arg[0], arg[1], arg[2], variant);
@@ -357,7 +355,7 @@ long stage_syscall(long n, long a, long b, long c, long d, long e, long f)
 		complain("the stage does not come to an end", n);
 	if (kernel.calls - 1 == kernel.fail_at && n != __NR_exit_group) {
 		kernel.failed_call = n;
-		kernel.talk_failed = n == __NR_sendmsg || n == __NR_recvmsg || ((n == __NR_read || n == __NR_write) && c == sizeof(struct message));
+		kernel.talk_failed = n == __NR_sendmsg || ((n == __NR_read || n == __NR_write) && c == sizeof(struct message));
 		if (n == __NR_close)
 			close_fd(n, a);
 		return -kernel.error;

@@ -54,7 +54,6 @@ struct message_header;
 long give_read(long fd, void *data, size_t size, uint8_t variant);
 long take_write(const void *data, size_t size);
 long take_message(const struct message_header *header);
-long give_message(struct message_header *header, uint8_t variant);
 
 /* Executes the plan with the kernel as it was set up. */
 void run_stage(void);

@@ -63,18 +63,3 @@ long take_message(const struct message_header *header)
 	note_error(m);
 	return (long)header->vectors->length;
 }
-
-/* An answer with a descriptor. */
-long give_message(struct message_header *header, uint8_t variant)
-{
-	struct descriptor_control *control = header->control;
-	long n = give_read(reg.socket_fd, header->vectors->base, header->vectors->length, variant);
-
-	look(control, header->control_length);
-	if (variant & 8)
-		return n; /* without a descriptor */
-	control->level = variant & 16 ? next_byte() : SOL_SOCKET_;
-	control->type = SCM_RIGHTS_;
-	control->fd = (int)new_fd();
-	return n;
-}
