@@ -190,7 +190,9 @@ func waiting(t *testing.T, b *harness.Bundle) []string {
 			continue
 		}
 		for pid := range strings.FieldsSeq(string(data)) {
-			if name, _ := os.ReadFile("/proc/" + pid + "/comm"); strings.HasPrefix(string(name), "cat") {
+			name, _ := os.ReadFile("/proc/" + pid + "/comm")
+			function, _ := os.ReadFile("/proc/" + pid + "/wchan") // of the kernel, in which it waits; proc_pid_wchan(5)
+			if strings.HasPrefix(string(name), "cat") && strings.HasPrefix(string(function), "request_wait") {
 				pids = append(pids, pid)
 			}
 		}
