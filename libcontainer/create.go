@@ -165,9 +165,6 @@ func (n *creation) execute(wait bool) error {
 		return err
 	}
 	n.onFailure(n.stage.kill)
-	if p.NewNetwork {
-		n.stage.settled = n.network.leave
-	}
 	if signals := n.options.signals; signals != nil {
 		n.stage.look = untilInterrupted(signals.Ending)
 	}

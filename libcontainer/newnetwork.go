@@ -31,7 +31,8 @@ func startNetwork() *newNetwork {
 	return w
 }
 
-// run is the thread's work. It leaves the thread in the new namespace.
+// run is the thread's work. The thread lives on when it is done, in the namespace of all others: what it has forked may
+// have asked for a signal for its end (PR_SET_PDEATHSIG), and the namespace shall end with the container.
 func (w *newNetwork) run() {
 	defer close(w.ended)
 	if !<-w.wanted {
@@ -41,13 +42,14 @@ func (w *newNetwork) run() {
 	made := makeNetwork()
 	for do := range w.work {
 		do(made)
+		leaveNetwork()
 	}
 }
 
 // order tells the thread whether there is something to make.
 func (w *newNetwork) order(wanted bool) { w.wanted <- wanted }
 
-// inside has the thread do something in the namespace. The result is its error, or why there is no namespace.
+// inside has the thread do something in the namespace, once. The result is its error, or why there is no namespace.
 func (w *newNetwork) inside(do func() error) (result <-chan error) {
 	done := make(chan error, 1)
 	w.work <- func(made error) {
@@ -59,13 +61,10 @@ func (w *newNetwork) inside(do func() error) (result <-chan error) {
 	return done
 }
 
-// leave ends the thread. What it has forked must have no signal for the end of its parent any more (PR_SET_PDEATHSIG).
-func (w *newNetwork) leave() { close(w.work) }
-
 // drop ends the thread, whatever it was told, and waits for that.
 func (w *newNetwork) drop() {
 	close(w.wanted)
-	w.leave()
+	close(w.work)
 	<-w.ended
 }
 
@@ -75,4 +74,15 @@ func makeNetwork() error {
 		return fmt.Errorf("linux.namespaces: unshare CLONE_NEWNET: %w (%s)", err, namespaceHint)
 	}
 	return sys.RaiseLoopback()
+}
+
+// leaveNetwork takes the calling thread to the network namespace of the first one. If it can't, the namespace lives as long
+// as rt does.
+func leaveNetwork() {
+	fd, err := sys.Open("/proc/self/ns/net", unix.O_RDONLY)
+	if err != nil {
+		return
+	}
+	_ = unix.Setns(fd, unix.CLONE_NEWNET)
+	unix.Close(fd)
 }

@@ -23,9 +23,13 @@ func TestANewNetworkIsAnotherOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong := errors.New("wrong")
-	if err := <-w.inside(func() error { return wrong }); err != wrong {
+	wrong, back := errors.New("wrong"), unix.Stat_t{}
+	err = <-w.inside(func() error { return errors.Join(wrong, unix.Stat("/proc/thread-self/ns/net", &back)) })
+	if !errors.Is(err, wrong) {
 		t.Errorf("got %v, want the error of what was done", err)
+	}
+	if back.Ino == made.Ino {
+		t.Error("the thread is still in the new one")
 	}
 	w.drop()
 	for _, threads := range []string{"self", "thread-self"} {

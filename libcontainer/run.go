@@ -82,9 +82,6 @@ func (s *stage) attend(signals *terminal.Signals, job terminal.Job, log Logger) 
 	if !s.endsSoon(signals) {
 		job.PID, job.PIDFD = s.pid, s.pidFD
 		signals.ForwardTo(job)
-		if s.settled != nil {
-			s.settled()
-		}
 		startup.CalmMonitor(false)
 		sys.ReleaseMemory()
 		if _, err := sys.WaitProcess(s.pidFD, -1); err != nil {

@@ -30,7 +30,6 @@ type stage struct {
 	program string         // that it is to execute
 	killed  bool           // that is how it ended, as death has found
 	look    func() error   // is called while the stage is waited for; its error ends that; may be nil
-	settled func()         // is called when the program lives on; lets go of what only its start needed; may be nil
 }
 
 // stageStart is how a stage is started.
