@@ -130,7 +130,7 @@ write_kubeconfig() {
 	cat >"$KUBECONFIG" <<-YAML
 		apiVersion: v1
 		kind: Config
-		clusters: [{name: c, cluster: {server: "https://127.0.0.1:443", certificate-authority: $WORK/apiserver/apiserver.crt}}]
+		clusters: [{name: c, cluster: {server: "https://$node_ip:443", certificate-authority: $WORK/apiserver/apiserver.crt}}]
 		users: [{name: admin, user: {token: admin-token}}]
 		contexts: [{name: c, context: {cluster: c, user: admin}}]
 		current-context: c
@@ -148,7 +148,7 @@ start_containerd() {
 
 start_control_plane() {
 	write_credentials
-	service etcd 'etcdctl endpoint health' etcd --data-dir "$WORK/etcd" --unsafe-no-fsync --log-level warn
+	service etcd 'busybox wget -q -O /dev/null http://127.0.0.1:2379/health' etcd --data-dir "$WORK/etcd" --unsafe-no-fsync --log-level warn
 	write_kubeconfig
 	service kube-apiserver 'kubectl get --raw /readyz' "$bin/kubernetes/kube-apiserver" --etcd-servers http://127.0.0.1:2379 \
 		--bind-address 0.0.0.0 --secure-port 443 --advertise-address "$node_ip" --cert-dir "$WORK/apiserver" \
