@@ -39,7 +39,7 @@ kubectl delete runtimeclass rt >/dev/null 2>&1
 kubectl label node "$node" rt-runtime- >/dev/null
 cp "$here/kubelet.d/systemctl" /usr/local/bin/systemctl
 write_containerd ''
-systemctl restart containerd
+/usr/local/bin/systemctl restart containerd
 cp /etc/containerd/config.toml "$WORK/before.toml"
 class='' pod bystander <<<'command: [sleep, "1000"]'
 ready bystander >/dev/null
@@ -60,22 +60,22 @@ check 'rt --root /run/rt/k8s.io stats' 0 '[0-9]' /usr/local/bin/rt --root /run/r
 check 'the pod that was there goes on' 0 '^0$' field bystander '.status.containerStatuses[0].restartCount'
 check 'rt-install status by kubectl debug' 0 'engine: containerd.*rt version.*containers of the handler: 2' on_tty "$bin/kubernetes/kubectl" \
 	-n rt-system debug "node/$node" -it --image="$image" --profile=sysadmin -- rt-install status
-check 'again: nothing to do' 0 'successfully rolled out' again
 again() { kubectl -n rt-system rollout restart daemonset/rt-install && rollout rt-install; }
+check 'again: nothing to do' 0 'successfully rolled out' again
 check 'again: what it says' 0 'config.toml is as it should be' kubectl -n rt-system logs ds/rt-install -c install
 
 cat >"$WORK/back.yaml" <<'YAML'
 {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "rt"}, "handler": "runc"}
 YAML
 check 'the handler of a class can'"'"'t be changed' '!0' 'immutable' kubectl apply -f "$WORK/back.yaml"
-check 'roll back: the class is replaced' 0 'created' replaced
 replaced() { kubectl delete runtimeclass rt && kubectl create -f "$WORK/back.yaml"; }
+check 'roll back: the class is replaced' 0 'created' replaced
 pod rolledback <<<'command: [sleep, "1000"]'
 check 'roll back: a new pod runs' 0 'condition met' ready rolledback
 check 'roll back: with runc' 1 '^$' listed rolledback
 check 'roll back: the old pod still runs with rt' 0 'running' listed installed
 
-check 'uninstall refuses while a pod uses it' 0 'containers still use the handler rt' refuses
+said() { kubectl -n rt-system logs ds/rt-uninstall -c uninstall | grep -q "$1"; }
 refuses() {
 	kubectl delete -f "$contrib/runtimeclass.yaml"
 	kubectl -n rt-system delete daemonset rt-install --timeout=60s
@@ -83,13 +83,13 @@ refuses() {
 	wait_for 60 said 'containers still use the handler'
 	kubectl -n rt-system logs ds/rt-uninstall -c uninstall
 }
-said() { kubectl -n rt-system logs ds/rt-uninstall -c uninstall | grep -q "$1"; }
+check 'uninstall refuses while a pod uses it' 0 'containers still use the handler rt' refuses
 check 'uninstall refuses: the pod goes on' 0 'running' listed installed
 kubectl delete pods installed rolledback --timeout=60s >/dev/null
 check 'uninstall' 0 'successfully rolled out' rollout rt-uninstall
 check 'uninstall: what it says' 0 'restarted containerd.*removed /usr/local/bin/rt' kubectl -n rt-system logs ds/rt-uninstall -c uninstall
 check 'uninstall: config.toml is as it was' 0 '' cmp "$WORK/before.toml" /etc/containerd/config.toml
-check 'uninstall: no binary, no label' 0 '^$' nothing_left
 nothing_left() { ls /usr/local/bin/rt 2>/dev/null; kubectl get node "$node" -o 'jsonpath={.metadata.labels.rt-runtime}'; }
+check 'uninstall: no binary, no label' 0 '^$' nothing_left
 check 'uninstall: the pod without a class went through it all' 0 '^0$' field bystander '.status.containerStatuses[0].restartCount'
 check 'delete the rest' 0 'deleted' kubectl delete -f "$WORK/daemonset.yaml" --ignore-not-found --timeout=90s

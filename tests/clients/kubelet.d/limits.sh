@@ -77,9 +77,9 @@ check 'emptyDir in memory with a limit' 0 'written.*full$' output disk
 resize() { kubectl patch pod "$1" --subresource resize -p "{\"spec\":{\"containers\":[{\"name\":\"c\",\"resources\":$2}]}}"; }
 check 'resize: more cpu and memory' 0 'patched' resize guaranteed '{"requests":{"cpu":"500m","memory":"128Mi"},"limits":{"cpu":"500m","memory":"128Mi"}}'
 check 'resize: the kubelet says so' 0 '^500m 128Mi$' at guaranteed '.status.containerStatuses[0].resources.limits.cpu} {.status.containerStatuses[0].resources.limits.memory' '500m 128Mi'
+arrives() { wait_for 60 prints "$2" kubectl exec "$1" -- sh -c "$3"; kubectl exec "$1" -- sh -c "$3"; } # POD VALUE COMMAND
 check 'resize: cpu arrives' 0 '^50000$' arrives guaranteed 50000 "$quota"
 check 'resize: memory arrives' 0 '^134217728$' arrives guaranteed 134217728 "$memory"
-arrives() { wait_for 60 prints "$2" kubectl exec "$1" -- sh -c "$3"; kubectl exec "$1" -- sh -c "$3"; } # POD VALUE COMMAND
 check 'resize: no restart' 0 '^0$' field guaranteed '.status.containerStatuses[0].restartCount'
 check 'resize: less cpu' 0 'patched' resize guaranteed '{"requests":{"cpu":"100m"},"limits":{"cpu":"100m"}}'
 check 'resize: less cpu arrives' 0 '^10000$' arrives guaranteed 10000 "$quota"

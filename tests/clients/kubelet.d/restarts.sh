@@ -30,11 +30,11 @@ check 'containerd is started again' 0 '' /usr/local/bin/systemctl restart contai
 check 'containerd is started again: the node is ready' 0 'condition met' kubectl wait --for=condition=Ready --timeout=60s node "$node"
 check 'containerd is started again: the pod goes on' 0 '^alive$' same
 kill -KILL "$(cat /run/containerd.pid)"
-check 'containerd is killed: the pod goes on' 0 'alive$' wait_and_same
 wait_and_same() { wait_for 60 same; same; }
-check 'a pod that starts then' 0 'condition met' late
+check 'containerd is killed: the pod goes on' 0 'alive$' wait_and_same
 late() { pod late <<<'command: [sleep, "1000"]' && ready late; }
+check 'a pod that starts then' 0 'condition met' late
 shim() { awk '{print $4}' "/proc/$(first "$1")/stat"; }
+twice() { [ "$(field "$1" '.status.containerStatuses[0].restartCount')" -ge 2 ]; }
+after_shim() { kill -KILL "$(shim again)"; wait_for 90 twice again && ready again; }
 check 'the shim is killed: the pod comes back' 0 'condition met' after_shim late
-after_shim() { kill -KILL "$(shim again)"; wait_for 90 restarted again; ready again; }
-restarted() { [ "$(field "$1" '.status.containerStatuses[0].restartCount')" -ge 2 ]; }

@@ -78,12 +78,12 @@ command: [sh, -c, 'cd /var/run/secrets/kubernetes.io/serviceaccount; ls; cat nam
 YAML
 pod hostpath <<YAML
 command: [sh, -c, 'cat /h/file; echo from the pod >/h/back; cat /f; touch /r/x 2>&1; ls -d /made']
-volumeMounts: [{name: h, mountPath: /h}, {name: f, mountPath: /f}, {name: h, mountPath: /r, readOnly: true}, {name: n, mountPath: /made}]
+volumeMounts: [{name: h, mountPath: /h}, {name: f, mountPath: /f}, {name: h, mountPath: /r, readOnly: true}, {name: new, mountPath: /made}]
 pod:
 volumes:
 - {name: h, hostPath: {path: "$WORK/volumes/dir", type: Directory}}
 - {name: f, hostPath: {path: "$WORK/volumes/dir/file", type: File}}
-- {name: n, hostPath: {path: "$WORK/volumes/made/new", type: DirectoryOrCreate}}
+- {name: new, hostPath: {path: "$WORK/volumes/made/new", type: DirectoryOrCreate}}
 YAML
 pod nohostpath <<YAML
 command: ['true']
