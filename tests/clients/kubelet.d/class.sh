@@ -10,7 +10,7 @@ check 'the class of contrib/kubernetes' 0 'created' kubectl apply -f "$WORK/clas
 check 'kubectl get runtimeclass' 0 "$class +$handler" kubectl get runtimeclass "$class"
 
 pod first <<'YAML'
-command: [sh, -c, 'echo hello; echo on stderr >&2']
+command: [sh, -c, 'echo hello; sleep 1; echo on stderr >&2']
 YAML
 check 'a pod of the class waits for a node with the label' 0 'affinity/selector' event first 'affinity/selector'
 check 'kubectl label node' 0 'labeled' kubectl label node "$node" rt-runtime=installed

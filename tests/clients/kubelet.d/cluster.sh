@@ -32,9 +32,11 @@ write_containerd() { # [HANDLER-TABLE]
 		    conf_dir = "$WORK/cni"
 		  [plugins."io.containerd.grpc.v1.cri".containerd]
 		    default_runtime_name = "$default"
-		    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.$default]
-		      runtime_type = "io.containerd.runc.v2"
 	TOML
+	if [ "$default" != "$handler" ]; then
+		printf '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.%s]\nruntime_type = "io.containerd.runc.v2"\n' "$default" \
+			>>/etc/containerd/config.toml
+	fi
 	printf '%s\n' "$1" >>/etc/containerd/config.toml
 }
 # shellcheck disable=SC2089 # TOML
@@ -163,7 +165,7 @@ start_control_plane() {
 }
 
 start_kubelet() {
-	service kubelet 'kubectl get node $node' "$bin/kubernetes/kubelet" --config "$WORK/kubelet.yaml" --kubeconfig "$KUBECONFIG" \
+	service kubelet "kubectl get node $node" "$bin/kubernetes/kubelet" --config "$WORK/kubelet.yaml" --kubeconfig "$KUBECONFIG" \
 		--root-dir "$WORK/kubelet" --cert-dir "$WORK/pki" --hostname-override "$node" --node-ip "$node_ip" --v 2
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154 # of tests/clients/kubelet
+# shellcheck disable=SC2034 # the script reads what is set here
 #
 # The DaemonSet of contrib/kubernetes on a node without the handler: install, use, update, roll back, uninstall, by the commands
 # of docs/kubernetes.md. The image is made of the machine's own programs, as the Containerfile makes it of Debian's.

@@ -99,7 +99,7 @@ pod stubborn <<'YAML'
 command: [sh, -c, 'trap "" TERM; while :; do sleep 0.1; done']
 YAML
 pod many <<'YAML'
-command: [sh, -c, 'seq 1 20000']
+command: [sh, -c, 'seq 1 20000; sleep 5']
 YAML
 pod forced <<<'command: [sleep, "1000"]'
 

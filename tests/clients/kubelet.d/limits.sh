@@ -47,7 +47,7 @@ command: ['true']
 resources: {limits: {memory: 10Ki}}
 YAML
 pod disk <<'YAML'
-command: [sh, -c, 'head -c 3000000 /dev/zero >/d/f && echo written; head -c 3000000 /dev/zero >/d/g || echo full']
+command: [sh, -c, 'head -c 3000000 /dev/zero >/d/f && echo written; head -c 3000000 /dev/zero >/d/g 2>/dev/null || echo full']
 volumeMounts: [{name: d, mountPath: /d}]
 pod:
 volumes: [{name: d, emptyDir: {medium: Memory, sizeLimit: 4Mi}}]

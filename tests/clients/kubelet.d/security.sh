@@ -26,7 +26,7 @@ command: [id]
 securityContext: {runAsNonRoot: true}
 YAML
 pod readonly <<'YAML'
-command: [sh, -c, 'touch /x; touch /tmp/x; touch /d/x && echo volume']
+command: [sh, -c, 'exec 2>&1; touch /x; touch /tmp/x; touch /d/x && echo volume']
 securityContext: {readOnlyRootFilesystem: true}
 volumeMounts: [{name: d, mountPath: /d}]
 pod:
@@ -44,7 +44,7 @@ YAML
 pod nofilter < <(self '^(Seccomp|NoNewPrivs):')
 pod filter < <(self '^Seccomp:'; echo 'securityContext: {seccompProfile: {type: RuntimeDefault}}')
 pod filtered <<'YAML'
-command: [sh, -c, 'unshare -U true || echo refused']
+command: [sh, -c, 'unshare -U true 2>&1 || echo refused']
 securityContext: {seccompProfile: {type: RuntimeDefault}}
 YAML
 pod podfilter <<'YAML'
@@ -53,7 +53,7 @@ pod:
 securityContext: {seccompProfile: {type: RuntimeDefault}}
 YAML
 pod localfilter <<'YAML'
-command: [sh, -c, 'mkdir /tmp/d || echo refused; touch /tmp/f && echo made']
+command: [sh, -c, 'mkdir /tmp/d 2>&1 || echo refused; touch /tmp/f && echo made']
 securityContext: {seccompProfile: {type: Localhost, localhostProfile: mkdir.json}}
 YAML
 pod nofile <<'YAML'
@@ -71,7 +71,7 @@ command: [sh, -c, 'grep -E "^(CapEff|Seccomp):" /proc/self/status; mount -t tmpf
 securityContext: {privileged: true}
 YAML
 pod masked <<'YAML'
-command: [sh, -c, 'cd /proc; for f in kcore keys timer_list latency_stats sched_debug; do [ ! -e $f ] || cat $f | wc -c; done | uniq; ls /sys/firmware | wc -l; (echo 1 >/proc/sys/kernel/panic) 2>&1; (echo x >/sys/kernel/x) 2>&1']
+command: [sh, -c, 'cd /proc; for f in kcore keys timer_list latency_stats sched_debug; do [ ! -e $f ] || cat $f | wc -c; done | uniq; ls /sys/firmware | wc -l; (echo 1 >/proc/sys/kernel/panic) 2>&1; (echo x >/sys/kernel/x) 2>&1 || true']
 YAML
 pod sysctls <<'YAML'
 command: [cat, /proc/sys/kernel/shm_rmid_forced, /proc/sys/net/ipv4/ip_local_port_range, /proc/sys/net/core/somaxconn, /proc/sys/kernel/msgmax]
