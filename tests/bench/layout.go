@@ -29,6 +29,7 @@ const (
 	groupRoot    = "/sys/fs/cgroup"
 	unifiedRoot  = groupRoot + "/unified"
 	hugetlbRoot  = groupRoot + "/hugetlb"
+	tmpfsMagic   = 0x01021994
 	cgroup1Magic = 0x27e0eb
 	cgroup2Magic = 0x63677270
 )

@@ -123,8 +123,8 @@ func (r *report) writeJSON(f *os.File) error {
 
 func (r *report) writeMarkdown(f *os.File) error {
 	w := bufio.NewWriter(f)
-	fmt.Fprintf(w, "# Measured\n\nMade by `make bench`. Pairs of one run of each, in turn, on %s. Ratios of medians; below 1, %s is better.\n\n",
-		r.machine(), r.subject)
+	fmt.Fprintf(w, "# Measured\n\nMade by `make bench`. Pairs of one run of each, in turn, on %s. State directories in %s. Ratios of medians; below 1, %s is better.\n\n",
+		r.machine(), stateHome(), r.subject)
 	for _, version := range r.Runtimes {
 		fmt.Fprintf(w, "* %s\n", version)
 	}

@@ -35,11 +35,19 @@ type sample struct {
 
 func (s sample) plus(t sample) sample { return sample{s.wall + t.wall, s.cpu + t.cpu} }
 
-// prepare gives the runtime a place for its messages, and a state directory in the file system where the default one
-// is, as that makes a difference.
+// stateHome is where state directories lie: in a tmpfs, as that makes a difference, and /run, where the default ones are, is
+// one on every distribution. A machine on which it is none has /dev/shm.
+func stateHome() string {
+	if fileSystem("/run") == tmpfsMagic {
+		return "/run"
+	}
+	return "/dev/shm"
+}
+
+// prepare gives the runtime a place for its messages, and a state directory.
 func (r *runtime) prepare(scratch string) error {
 	var err error
-	if r.state, err = os.MkdirTemp("/run", "rt-bench-"+r.name+"-"); err != nil {
+	if r.state, err = os.MkdirTemp(stateHome(), "rt-bench-"+r.name+"-"); err != nil {
 		return err
 	}
 	// A copy, as an installation makes it: what a linker has just written lies in the page cache in small pages, and the
