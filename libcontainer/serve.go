@@ -91,7 +91,7 @@ func (s *stage) death() error {
 	return fmt.Errorf("the stage ended with status %d before the container was ready", status.ExitStatus())
 }
 
-// death adds to the stage's the reason, if it was memory.
+// death is that of who, with the reason if it was memory: of the stage, or of the placeholder in a scope.
 func (n *creation) death(who *stage) error {
 	err := who.death()
 	verdict := n.c.oomVerdict(n.group)

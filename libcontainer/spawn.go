@@ -71,7 +71,7 @@ func (s *stageStart) spawn(group *cgroup.Group) (*stage, error) {
 // runIn starts the stage and has systemd move it into the group, for which it waits first of all.
 func (s *stageStart) runIn(group *cgroup.Group) (*stage, error) {
 	beside := s.beside
-	s.beside = nil
+	s.beside = nil // it needs the group's directory, which may come with the move
 	started, err := s.run()
 	if err != nil {
 		return nil, err
@@ -98,8 +98,8 @@ func (s *stageStart) runIn(group *cgroup.Group) (*stage, error) {
 	return started, nil
 }
 
-// run starts the stage, and does meanwhile what is to be done beside. Its descriptors are 0 to 2, those that the user's process keeps, the socket, the plan, the
-// plan's files; all others of ours are close-on-exec.
+// run starts the stage, and does meanwhile what is to be done beside. Its descriptors are 0 to 2, those that the user's
+// process keeps, the socket, the plan, the plan's files; all others of ours are close-on-exec.
 func (s *stageStart) run() (*stage, error) {
 	ours, theirs, err := sys.SocketPair()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // importDirection keeps main → libcontainer → leaves → sys: a reader of a leaf has read all that it depends on when
 // he has read sys, and a leaf can be tested alone.
 //
-//	libcontainer/sys   imports nothing of the module
+//	libcontainer/sys, libcontainer/startup   import nothing of the module
 //	nsenter            imports sys
 //	libcontainer/LEAF  imports sys, nsenter for the numbers of the wire, and lazyjson, which imports nothing
 //	libcontainer/plan  imports capability besides: a table of names that needs nothing itself
@@ -41,7 +41,7 @@ func importDirection(s *source) []finding {
 
 // allowedImport tells whether a package directory of the module may import another one.
 func allowedImport(from, to string) bool {
-	const sys, wire, host, json = "libcontainer/sys", "nsenter", "libcontainer", "libcontainer/lazyjson"
+	const sys, wire, host, json, startup = "libcontainer/sys", "nsenter", "libcontainer", "libcontainer/lazyjson", "libcontainer/startup"
 	const seccomp, compiler, request = host + "/seccomp", host + "/seccomp/compiler", host + "/seccomp/wire"
 	switch {
 	case strings.HasPrefix(to, "tests/"), to == compiler:
@@ -56,7 +56,7 @@ func allowedImport(from, to string) bool {
 		return to != "."
 	case from == host:
 		return to != "."
-	case from == sys, from == json:
+	case from == sys, from == json, from == startup:
 		return false
 	case from == wire:
 		return to == sys
