@@ -42,6 +42,7 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		{"leaf imports leaf", "libcontainer/hook/a.go", imports("hook", modulePath+"/libcontainer/spec"), "libcontainer/hook must not import libcontainer/spec"},
 		{"leaf imports host side", "libcontainer/hook/a.go", imports("hook", modulePath+"/libcontainer"), "must not import libcontainer:"},
 		{"sys imports leaf", "libcontainer/sys/a.go", imports("sys", modulePath+"/libcontainer/plan"), "must not import libcontainer/plan"},
+		{"startup imports sys", "libcontainer/startup/a.go", imports("startup", modulePath+"/libcontainer/sys"), "must not import libcontainer/sys"},
 		{"host side imports main", "libcontainer/a.go", imports("libcontainer", modulePath), "libcontainer must not import .:"},
 		{"plan imports os", "libcontainer/plan/a.go", imports("plan", "os"), "libcontainer/plan must not import os"},
 		{"unsafe outside of sys", "libcontainer/a.go", imports("libcontainer", "unsafe"), "must not import unsafe"},
