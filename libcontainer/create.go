@@ -58,6 +58,7 @@ type creation struct {
 	holder     *stage         // holds the place in a new scope of systemd until the stage is there
 	console    *os.File       // master of the terminal, until somebody takes it
 	clocks     int            // timens_offsets of the stage, once it is open
+	mounts     int            // the mount namespace of the program in the foreground; 0 if it is not held
 	rollback
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -187,11 +188,10 @@ func attachConsole(console *os.File) (*terminal.Attach, error) {
 
 // release answers MESSAGE_READY, which here is the start, and waits for the end of the socket: execve closes it.
 func (n *creation) release() error {
-	root := openRoot(n.stage.pid)
-	defer unix.Close(root)
 	if err := n.stage.answer(n.home); err != nil {
 		return err
 	}
+	n.holdMounts()
 	m, err := n.stage.awaitProgram()
 	if err != nil {
 		return err
@@ -202,11 +202,33 @@ func (n *creation) release() error {
 		}
 		return nil
 	}
+	root := openRoot(n.stage.pid)
+	defer unix.Close(root)
 	return startedError(n.spec, n.planned, m, root)
+}
+
+// holdMounts makes a container in the foreground end sooner. The last process to leave a mount namespace unmounts all that
+// is in it, waits until no processor can be looking at it any more, and only then has ended. With a descriptor of the
+// namespace rt is the last one, and dropMounts does that beside the rest of the cleaning up. What can't be held is no fault.
+func (n *creation) holdMounts() {
+	if n.detached {
+		return
+	}
+	if fd, err := sys.Open("/proc/"+strconv.Itoa(n.stage.pid)+"/ns/mnt", unix.O_RDONLY); err == nil {
+		n.mounts = fd
+	}
+}
+
+// dropMounts is not waited for: rt, too, has ended only when its descriptors are closed.
+func (n *creation) dropMounts() {
+	if n.mounts != 0 {
+		go unix.Close(n.mounts)
+	}
 }
 
 // leave cleans up after the container's process.
 func (n *creation) leave(exit int, keep bool) (int, error) {
+	n.dropMounts()
 	n.warnOfOOM(exit)
 	if !keep {
 		if err := n.c.deleteAfterRun(); err != nil && !errors.Is(err, ErrNotExist) {

@@ -120,8 +120,6 @@ func (c *Container) wake() error {
 		return fmt.Errorf("wake the container's init: %w", err)
 	}
 	defer unix.Close(fifo)
-	root := openRoot(c.saved.InitPID)
-	defer unix.Close(root)
 	oom := c.watchScope()
 	if c.saved.FilterGate != 0 {
 		err = c.openFilterGate()
@@ -134,7 +132,7 @@ func (c *Container) wake() error {
 	if err := unix.Unlink(c.file(fifoName)); err != nil {
 		return fmt.Errorf("remove exec.fifo: %w", err)
 	}
-	err = c.awaitResult(result, root)
+	err = c.awaitResult(result)
 	if err == nil {
 		err = c.checkStarted(oom)
 	} else {
@@ -168,7 +166,7 @@ func openRoot(pid int) int {
 }
 
 // awaitResult reads exec.result to its end.
-func (c *Container) awaitResult(result, root int) error {
+func (c *Container) awaitResult(result int) error {
 	var m nsenter.Message
 	fds := []unix.PollFd{{Fd: int32(result), Events: unix.POLLIN}}
 	for {
@@ -186,14 +184,14 @@ func (c *Container) awaitResult(result, root int) error {
 		case n != len(sys.Bytes(&m)):
 			return fmt.Errorf("read exec.result: %d bytes: %w", n, unix.EBADMSG)
 		}
-		err = c.startError(&m, root)
+		err = c.startError(&m)
 		group, _ := c.cgroup() // for a remark only
 		return explainMemory(err, group)
 	}
 }
 
 // startError gives the words to an error of the stage after the start.
-func (c *Container) startError(m *nsenter.Message, root int) error {
+func (c *Container) startError(m *nsenter.Message) error {
 	s, err := c.loadSpec()
 	if err != nil {
 		return err
@@ -211,6 +209,8 @@ func (c *Container) startError(m *nsenter.Message, root int) error {
 		return err
 	}
 	m.Step -= uint32(c.saved.Started)
+	root := openRoot(c.saved.InitPID)
+	defer unix.Close(root)
 	return startedError(s, p, m, root)
 }
 

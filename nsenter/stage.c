@@ -149,14 +149,22 @@ _Noreturn void quit(int status)
 	__builtin_trap();
 }
 
-/* After the start there is no socket any more: the error goes to exec.result, and a byte in exec.fifo says that
- * `rt start` has looked at what it wants to see of this process. It gets one second for that. */
-static void report_to_start(void)
+/* Reports the error over the socket; after the start there is none any more, and it goes to exec.result. Then the host
+ * side gets one second to look at what it wants to see of this process: a byte in exec.fifo, or the end of the socket,
+ * says that it has. */
+static void report(void)
 {
-	struct poll_entry entry = { .fd = reg.fifo_fd, .events = POLLIN_ };
+	struct poll_entry entry = { .fd = reg.socket_fd, .events = POLLIN_ };
 	struct __kernel_timespec limit = { .tv_sec = 1 };
 
-	sys3(__NR_write, reg.result_fd, &outgoing, sizeof outgoing);
+	if (reg.result_fd >= 0) {
+		outgoing.type = MESSAGE_ERROR;
+		outgoing.step = reg.step;
+		sys3(__NR_write, reg.result_fd, &outgoing, sizeof outgoing);
+		entry.fd = reg.fifo_fd;
+	} else {
+		send_message(MESSAGE_ERROR, 0, -1);
+	}
 	sys5(__NR_ppoll, &entry, 1, &limit, 0, 0);
 }
 
@@ -165,13 +173,7 @@ _Noreturn void fail_with(long error, const char *call, const char *detail)
 	outgoing.error = (int32_t)-error;
 	copy_text(outgoing.call, sizeof outgoing.call, call);
 	copy_text(outgoing.detail, sizeof outgoing.detail, detail);
-	if (reg.result_fd >= 0) {
-		outgoing.type = MESSAGE_ERROR;
-		outgoing.step = reg.step;
-		report_to_start();
-	} else {
-		send_message(MESSAGE_ERROR, 0, -1);
-	}
+	report();
 	quit(127);
 }
 

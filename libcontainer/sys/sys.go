@@ -5,6 +5,7 @@
 package sys
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -303,7 +304,8 @@ func ReadFile(path string) ([]byte, error) {
 // ReadAll reads from fd to the end. Messages show the file as shown. A regular file whose size is known takes one
 // read(2) and another that finds the end; a list of the kernel may grow while it is read, so that its end counts.
 func ReadAll(fd int, shown string) ([]byte, error) {
-	data := make([]byte, 0, 4096)
+	var first [512]byte // most files are control files, of some bytes
+	data := first[:0]
 	for {
 		n, err := unix.Read(fd, data[len(data):cap(data)])
 		switch {
@@ -311,11 +313,11 @@ func ReadAll(fd int, shown string) ([]byte, error) {
 		case err != nil:
 			return nil, fmt.Errorf("read %q: %w", shown, err)
 		case n == 0:
-			return data, nil
+			return bytes.Clone(data), nil
 		default:
 			data = data[:len(data)+n]
 			if len(data) == cap(data) {
-				data = slices.Grow(data, len(data))
+				data = slices.Grow(data, max(len(data), 4096))
 			}
 		}
 	}

@@ -37,6 +37,26 @@ func TestTheRootMayBeAnOverlay(t *testing.T) {
 	wantFile(t, b.Path("over/upper/new"), "new\n")
 }
 
+// The caller may take the root away at once. An overlay that is still mounted anywhere keeps its directories for itself
+// (overlayfs.rst, "index"). It runs alone: a container that another test makes has a copy of the host's mounts for a while.
+func TestNothingOfTheContainersMountsIsLeftWhenRunReturns(t *testing.T) {
+	b := writable(harness.NewBundle(t, "true"))
+	merged := harness.Mkdir(t, b.Path("merged"), 0o755)
+	options := "index=on,lowerdir=" + b.Rootfs + ",upperdir=" + harness.Mkdir(t, b.Path("over/upper"), 0o755) +
+		",workdir=" + harness.Mkdir(t, b.Path("over/work"), 0o755)
+	b.Spec.Root.Path = merged
+	t.Cleanup(func() { _ = unix.Unmount(merged, unix.MNT_DETACH) })
+	for range 20 {
+		if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
+			t.Fatalf("the overlay is still mounted somewhere: %v", err)
+		}
+		b.Run(t).WantExit(t, 0)
+		if err := unix.Unmount(merged, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Nothing has to be made when the mount points are there.
 func TestTheRootMayBeAReadOnlyFileSystem(t *testing.T) {
 	t.Parallel()
