@@ -29,7 +29,12 @@ func (n *creation) loadConfig() error {
 	if n.spec, err = spec.Load(n.config); err != nil {
 		return fmt.Errorf("load %q: %w", path, err)
 	}
-	n.network.order(plan.MakesNetwork(n.spec))
+	if plan.MakesNetwork(n.spec) {
+		if n.network, err = sys.BeginNetwork(); err != nil {
+			return fmt.Errorf("linux.namespaces: make a network namespace: %w", err)
+		}
+		n.onFailure(n.network.Drop)
+	}
 	s := &n.c.saved
 	s.Bundle, s.OCIVersion, s.Annotations, s.Owner = bundle, specs.Version, n.spec.Annotations, os.Getuid()
 	s.NoProcess, s.NoNewKeyring = n.spec.Process == nil, n.options.NoNewKeyring

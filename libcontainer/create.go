@@ -47,7 +47,7 @@ type creation struct {
 	config     []byte
 	layout     cgroup.Layout
 	group      *cgroup.Group
-	network    *newNetwork           // which another thread makes, if the plan asks for it
+	network    *sys.NewNetwork       // that is made meanwhile, if the plan asks for it
 	lateLimits *specs.LinuxResources // that would be in the stage's way
 	planned    *plan.Plan
 	home       string // entry of the environment, if the configuration has none
@@ -85,8 +85,7 @@ func (r *Runtime) make(id string, o CreateOptions, wait, detached bool) (*creati
 	if err := sys.CheckKernel(); err != nil {
 		return nil, err
 	}
-	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o, detached: detached, network: startNetwork()}
-	n.onFailure(n.network.drop)
+	n := &creation{c: &Container{runtime: r, saved: savedState{ID: id, Created: now()}}, options: o, detached: detached}
 	for _, step := range []func() error{n.loadConfig, n.findRootfs, n.checkConfig, n.checkRootless, n.makeStateDir, n.offerNotify, n.rememberMounts, n.makeRdt, n.makeCgroup} {
 		if err := step(); err != nil {
 			return nil, n.fail(err)
@@ -156,12 +155,12 @@ func (n *creation) execute(wait bool) error {
 	for _, w := range p.Warnings {
 		n.c.runtime.Log.Warnf("%s", w)
 	}
-	opened, err := openFiles(p, fileSources{tasks: tasks, dir: n.c.dir()})
+	opened, err := openFiles(p, fileSources{tasks: tasks, dir: n.c.dir(), network: n.network})
 	if err != nil {
 		return err
 	}
 	defer opened.close()
-	start := stageStart{plan: p, opened: opened, stdio: [3]uintptr{0, 1, 2}, network: n.network, beside: n.besideStage}
+	start := stageStart{plan: p, opened: opened, stdio: [3]uintptr{0, 1, 2}, beside: n.besideStage}
 	if n.stage, err = start.spawn(n.group); err != nil {
 		return err
 	}

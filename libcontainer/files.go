@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -23,21 +24,27 @@ type fileSources struct {
 	tasks []int  // of the control group; those that the plan asks for are taken, and -1 then
 	dir   string // the state directory
 	init  int    // pidfd of the container's first process, if the plan enters a container
+
+	network *sys.NewNetwork // if the plan asks for it
 }
 
-// openFiles opens what the plan needs of the host.
+// openFiles opens what the plan needs of the host; last what takes longest.
 func openFiles(p *plan.Plan, from fileSources) (opened openedFiles, err error) {
 	defer func() {
 		if err != nil {
 			opened.close()
 		}
 	}()
-	for i := range p.Files {
-		fd, err := openFile(&p.Files[i], from)
-		if err != nil {
-			return opened, fmt.Errorf("%s: %w", p.Files[i].Member, err)
+	opened = slices.Repeat([]int{-1}, len(p.Files))
+	for _, last := range []bool{false, true} {
+		for i := range p.Files {
+			if last != (p.Files[i].Kind == plan.FileNewNetwork) {
+				continue
+			}
+			if opened[i], err = openFile(&p.Files[i], from); err != nil {
+				return opened, fmt.Errorf("%s: %w", p.Files[i].Member, err)
+			}
 		}
-		opened = append(opened, fd)
 	}
 	return opened, nil
 }
@@ -66,6 +73,12 @@ func openFile(f *plan.File, from fileSources) (int, error) {
 		return makeFifo(filepath.Join(from.dir, fifoName))
 	case plan.FileResult:
 		return makeFifo(filepath.Join(from.dir, resultName))
+	case plan.FileNewNetwork:
+		fd, err := from.network.Open()
+		if err != nil {
+			err = fmt.Errorf("make a network namespace: %w (%s)", err, namespaceHint)
+		}
+		return fd, err
 	}
 	return -1, fmt.Errorf("open file: unknown kind %d", f.Kind)
 }

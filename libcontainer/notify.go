@@ -151,12 +151,12 @@ func (n *notifier) background(log Logger) {
 		return
 	}
 	n.done = make(chan struct{})
-	go func() {
+	background(func() {
 		defer close(n.done)
 		if err := n.await(false); err != nil {
 			log.Warnf("%v", err)
 		}
-	}()
+	})
 }
 
 // await waits for READY=1 of the container, or its end, and passes it on. If rt ends then, the container's process is

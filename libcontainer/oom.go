@@ -42,7 +42,7 @@ func (c *Container) watchOOM(group *cgroup.Group) <-chan finding {
 		return nil
 	}
 	oom := make(chan finding, 1)
-	go func() {
+	background(func() {
 		defer watch.Close()
 		const forEver = 100 * 365 * 24 * time.Hour
 		var found finding
@@ -56,7 +56,7 @@ func (c *Container) watchOOM(group *cgroup.Group) <-chan finding {
 			}
 		}
 		oom <- found
-	}()
+	})
 	return oom
 }
 

@@ -183,6 +183,7 @@ func attachConsole(console *os.File) (*terminal.Attach, error) {
 	if console == nil {
 		return nil, nil
 	}
+	startup.CalmMonitor(false) // what copies waits in system calls (background)
 	return terminal.NewAttach(console, terminal.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 }
 
@@ -219,10 +220,14 @@ func (n *creation) holdMounts() {
 	}
 }
 
-// dropMounts is not waited for: rt, too, has ended only when its descriptors are closed.
+// dropMounts is not waited for: rt, too, has ended only when its threads have.
 func (n *creation) dropMounts() {
-	if n.mounts != 0 {
-		go unix.Close(n.mounts)
+	if n.mounts == 0 {
+		return
+	}
+	closing := &sys.Sequence{Calls: []sys.Call{{Number: unix.SYS_CLOSE, First: &n.mounts}}}
+	if closing.Begin() != nil {
+		unix.Close(n.mounts)
 	}
 }
 

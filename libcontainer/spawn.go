@@ -39,8 +39,7 @@ type stageStart struct {
 	stdio  [3]uintptr
 	sys    syscall.SysProcAttr
 
-	network *newNetwork  // whose thread forks the stage, for a plan that wants one
-	beside  func() error // is called while the stage starts; its error ends that; may be nil
+	beside func() error // is called while the stage starts; its error ends that; may be nil
 
 	shortLived bool // nothing is executed after it: it may have what our caller left open, which stays as it is for the next
 
@@ -98,43 +97,28 @@ func (s *stageStart) runIn(group *cgroup.Group) (*stage, error) {
 	return started, nil
 }
 
-// run starts the stage, and does meanwhile what is to be done beside. Its descriptors are 0 to 2, those that the user's
+// run starts the stage, and does then what is to be done beside. Its descriptors are 0 to 2, those that the user's
 // process keeps, the socket, the plan, the plan's files; all others of ours are close-on-exec.
 func (s *stageStart) run() (*stage, error) {
 	ours, theirs, err := sys.SocketPair()
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(theirs)
-	var pid, pidFD int
-	forked := s.apart(func() (err error) {
-		pid, pidFD, err = s.fork(theirs)
-		return err
-	})
-	var besideErr error
-	if s.beside != nil {
-		besideErr = s.beside()
-	}
-	if err := <-forked; err != nil {
+	pid, pidFD, err := s.fork(theirs)
+	unix.Close(theirs)
+	if err != nil {
 		unix.Close(ours)
 		return nil, err
 	}
 	started := &stage{pid: pid, pidFD: pidFD, socket: ours}
-	if besideErr != nil {
+	if s.beside == nil {
+		return started, nil
+	}
+	if err := s.beside(); err != nil {
 		started.kill()
-		return nil, besideErr
+		return nil, err
 	}
 	return started, nil
-}
-
-// apart does the fork on the thread that is in the new network namespace, if the plan wants one; else here and now.
-func (s *stageStart) apart(fork func() error) <-chan error {
-	if s.plan.NewNetwork {
-		return s.network.inside(fork)
-	}
-	forked := make(chan error, 1)
-	forked <- fork()
-	return forked
 }
 
 func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
@@ -178,9 +162,9 @@ func (s *stageStart) fork(socket int) (pid, pidFD int, err error) {
 	}
 	defer unix.Close(program)
 	// PR_SET_PDEATHSIG, which the stage uses, fires when the thread that forked ends (prctl(2)). The first thread lives as
-	// long as the process; of others the Go runtime may rid itself, but not of a locked one as long as its goroutine lives,
-	// here the main one or that of the network namespace, which is locked already. Locking takes the runtime a thread more.
-	if !s.plan.NewNetwork && unix.Gettid() != unix.Getpid() {
+	// long as the process; of others the Go runtime may rid itself, but not of a locked one as long as its goroutine lives.
+	// Locking takes the runtime a thread more.
+	if unix.Gettid() != unix.Getpid() {
 		runtime.LockOSThread()
 	}
 	s.sys.PidFD = &pidFD

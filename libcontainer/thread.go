@@ -6,7 +6,16 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rt-oci/rt/libcontainer/startup"
 )
+
+// background does what waits in system calls beside its caller. A thread in one keeps the Go runtime's only processor
+// (build/go-runtime) until the monitor takes it away, which is no longer to take its time.
+func background(do func()) {
+	startup.CalmMonitor(false)
+	go do()
+}
 
 // onOwnThread calls do on a locked thread, which ends with it, so that do may change what belongs to the thread, its
 // namespaces say; a do that unlocks the thread gives it back. It is never the first thread: what /proc/self shows is

@@ -65,6 +65,8 @@ func describeFile(f *File) string {
 		what = "pidfd of init"
 	case FileResult:
 		what = "exec.result"
+	case FileNewNetwork:
+		what = "new network namespace"
 	default:
 		what = "unknown kind " + strconv.Itoa(int(f.Kind))
 	}

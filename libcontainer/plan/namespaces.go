@@ -159,8 +159,8 @@ func joinNamespaces(b *builder) error {
 // then charges them to rt, not to the container.
 const madeByClone = unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
-// MakesNetwork says that the plan for s asks the host side for a new network namespace (Plan.NewNetwork). It does unless
-// a user namespace shall own it.
+// MakesNetwork says that the plan for s asks the host side for a new network namespace (FileNewNetwork). It does unless a
+// user namespace shall own it.
 func MakesNetwork(s *specs.Spec) bool {
 	b := &builder{spec: s}
 	return s.Linux != nil && b.makesNetwork()
@@ -197,8 +197,8 @@ func unshareNamespaces(b *builder) error {
 		b.plan.CloneFlags |= uintptr(flags) & madeByClone
 	}
 	if b.makesNetwork() {
-		b.plan.NewNetwork = true
 		flags &^= unix.CLONE_NEWNET
+		b.add(JoinNamespace{Namespace: b.file(File{Kind: FileNewNetwork, Namespace: unix.CLONE_NEWNET}), Type: unix.CLONE_NEWNET})
 	}
 	flags &^= uint32(b.plan.CloneFlags)
 	if flags != 0 {

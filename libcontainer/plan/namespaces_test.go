@@ -60,7 +60,7 @@ func TestNamespaceOrder(t *testing.T) {
 		{"", "", "", false},
 		{"pid", "pid", "", false},
 		{"mount pid uts", "pid+uts", "new:mount", false},
-		{withNewNetwork, "ipc", "join:pid new:mount fork", true},
+		{withNewNetwork, "ipc", "join:pid join:network new:mount fork", true},
 		{"user@ network", "", "join:user root new:network", false},
 		{"user network", "", "new:user map-ids root new:network", false},
 		{"pid@ mount", "", "join:pid new:mount fork", true},
@@ -91,8 +91,9 @@ func TestNamespaceOrder(t *testing.T) {
 		if got := (&builder{spec: s}).needsFork(); got != c.fork {
 			t.Errorf("%q: needsFork is %v", c.config, got)
 		}
-		if want := c.config == withNewNetwork; p.NewNetwork != want || MakesNetwork(s) != want {
-			t.Errorf("%q: the host side makes a network namespace: %v, before the plan %v", c.config, p.NewNetwork, MakesNetwork(s))
+		asked := slices.ContainsFunc(p.Files, func(f File) bool { return f.Kind == FileNewNetwork })
+		if want := c.config == withNewNetwork; asked != want || MakesNetwork(s) != want {
+			t.Errorf("%q: the host side makes a network namespace: %v, before the plan %v", c.config, asked, MakesNetwork(s))
 		}
 	}
 }

@@ -17,7 +17,6 @@ type Plan struct {
 	Files       []File  // to be opened by the host side, in this order
 	IDMaps      []IDMap // of mounts; MapTree refers to them
 	CloneFlags  uintptr // CLONE_NEW* that the stage is started with
-	NewNetwork  bool    // the host side makes a network namespace with lo up, and forks the stage in it
 	PreserveFDs int     // descriptors from 3 on that the user's process keeps
 	Started     int     // index of the first step after the start
 	LateFilter  bool    // the filter is loaded after the start
@@ -36,15 +35,16 @@ type FileKind int
 
 // The kinds of files.
 const (
-	FileDirectory FileKind = iota // O_PATH directory
-	FileNamespace                 // namespace file, which must be of type Namespace
-	FileTree                      // detached clone of the mount tree at Path
-	FileNull                      // detached clone of /dev/null, verified to be the null device
-	FileDevice                    // detached clone of a device node at Path, verified to be Device
-	FileTasks                     // the Index-th `tasks` file of the control group
-	FileFifo                      // exec.fifo
-	FileResult                    // exec.result
-	FileInit                      // pidfd of the container's first process
+	FileDirectory  FileKind = iota // O_PATH directory
+	FileNamespace                  // namespace file, which must be of type Namespace
+	FileTree                       // detached clone of the mount tree at Path
+	FileNull                       // detached clone of /dev/null, verified to be the null device
+	FileDevice                     // detached clone of a device node at Path, verified to be Device
+	FileTasks                      // the Index-th `tasks` file of the control group
+	FileFifo                       // exec.fifo
+	FileResult                     // exec.result
+	FileInit                       // pidfd of the container's first process
+	FileNewNetwork                 // network namespace that the host side makes, with lo up
 )
 
 // File is something that the host side opens for the stage.

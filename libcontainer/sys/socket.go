@@ -89,24 +89,3 @@ func SendMessage(socket int, data []byte) error {
 func Bytes[T any](v *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
 }
-
-// RaiseLoopback brings the interface lo up in the network namespace of the calling thread (netdevice(7)).
-func RaiseLoopback() error {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0) // any socket serves
-	if err != nil {
-		return fmt.Errorf("raise lo: socket: %w", err)
-	}
-	defer unix.Close(fd)
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, lo); err != nil {
-		return fmt.Errorf("raise lo: ioctl SIOCGIFFLAGS: %w", err)
-	}
-	lo.SetUint16(lo.Uint16() | unix.IFF_UP)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo); err != nil {
-		return fmt.Errorf("raise lo: ioctl SIOCSIFFLAGS: %w", err)
-	}
-	return nil
-}
