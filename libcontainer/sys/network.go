@@ -33,14 +33,15 @@ type interfaceFlags struct {
 
 // BeginNetwork starts to make a namespace. It becomes that of no thread of the Go runtime.
 func BeginNetwork() (*NewNetwork, error) {
-	flag, family := unix.CLONE_NEWNET, unix.AF_UNIX // any socket serves
+	flag, family, noDirectory := unix.CLONE_NEWNET, unix.AF_UNIX, unix.AT_FDCWD // any socket serves
 	lo := &interfaceFlags{name: [unix.IFNAMSIZ]byte{'l', 'o'}, flags: unix.IFF_UP}
-	n := &NewNetwork{sequence: Sequence{Memory: lo, Calls: make([]Call, openCall+1)}}
+	own := []byte("/proc/thread-self/ns/net\x00")
+	n := &NewNetwork{sequence: Sequence{Memory: []any{lo, own}, Calls: make([]Call, openCall+1)}}
 	c := n.sequence.Calls
 	c[unshareCall] = Call{Number: unix.SYS_UNSHARE, First: &flag}
 	c[socketCall] = Call{Number: unix.SYS_SOCKET, First: &family, Second: unix.SOCK_DGRAM | unix.SOCK_CLOEXEC}
 	c[raiseCall] = Call{Number: unix.SYS_IOCTL, First: &c[socketCall].Result, Second: unix.SIOCSIFFLAGS, Third: uintptr(unsafe.Pointer(lo))}
-	c[openCall] = Call{Number: unix.SYS_IOCTL, First: &c[socketCall].Result, Second: unix.SIOCGSKNS} // close-on-exec
+	c[openCall] = Call{Number: unix.SYS_OPENAT, First: &noDirectory, Second: uintptr(unsafe.Pointer(&own[0])), Third: unix.O_RDONLY | unix.O_CLOEXEC}
 	return n, n.sequence.Begin()
 }
 
@@ -54,7 +55,7 @@ func (n *NewNetwork) Open() (int, error) {
 		unix.Close(c[socketCall].Result)
 	}
 	if err != nil {
-		return -1, fmt.Errorf("%s: %w", [...]string{"unshare CLONE_NEWNET", "socket", "raise lo: ioctl SIOCSIFFLAGS", "ioctl SIOCGSKNS"}[failed], err)
+		return -1, fmt.Errorf("%s: %w", [...]string{"unshare CLONE_NEWNET", "socket", "raise lo: ioctl SIOCSIFFLAGS", "open its file in /proc"}[failed], err)
 	}
 	return c[openCall].Result, nil
 }
