@@ -18,7 +18,7 @@ type Call struct {
 	Number                uintptr
 	First                 *int
 	Second, Third, Fourth uintptr
-	Result                int // what the kernel returned: an error is a negative number (syscall(2))
+	Result                int // what the kernel returned: an error is a negative number (syscall(2)); of no use before Wait
 }
 
 // Sequence is a list of system calls that are made one after the other, up to one that fails, by a thread of their own
@@ -43,6 +43,9 @@ func (s *Sequence) Begin() error {
 	begun.Lock()
 	defer begun.Unlock()
 	s.running = 1
+	for i := range s.Calls {
+		s.Calls[i].Result = -int(unix.ECANCELED) // a filter may end the thread in the midst of its calls (seccomp(2))
+	}
 	if r := beginSequence(&s.Calls[0], len(s.Calls), &s.running); r < 0 {
 		return fmt.Errorf("clone a thread: %w", unix.Errno(-r))
 	}
@@ -61,7 +64,7 @@ func (s *Sequence) Wait() {
 	begun.sequences = slices.DeleteFunc(begun.sequences, func(b *Sequence) bool { return b == s })
 }
 
-// Failed returns the index of the call that failed and its error, or -1.
+// Failed returns the index of the first call that failed and its error, or -1. What was not made is ECANCELED.
 func (s *Sequence) Failed() (int, error) {
 	for i := range s.Calls {
 		if r := s.Calls[i].Result; r < 0 {

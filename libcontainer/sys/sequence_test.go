@@ -23,7 +23,7 @@ func TestASequenceUsesResultsAndEndsWithTheFirstError(t *testing.T) {
 	s.Calls[0] = Call{Number: unix.SYS_SOCKET, First: &family, Second: unix.SOCK_DGRAM | unix.SOCK_CLOEXEC}
 	s.Calls[1] = Call{Number: unix.SYS_FCNTL, First: &s.Calls[0].Result, Second: unix.F_DUPFD_CLOEXEC, Third: 50}
 	s.Calls[2] = Call{Number: unix.SYS_CLOSE, First: &none}
-	s.Calls[3] = Call{Number: unix.SYS_CLOSE, First: &s.Calls[0].Result, Result: 7}
+	s.Calls[3] = Call{Number: unix.SYS_CLOSE, First: &s.Calls[0].Result}
 	if err := s.Begin(); err != nil {
 		t.Fatal(err)
 	}
@@ -31,8 +31,8 @@ func TestASequenceUsesResultsAndEndsWithTheFirstError(t *testing.T) {
 	if failed, err := s.Failed(); failed != 2 || !errors.Is(err, unix.EBADF) {
 		t.Errorf("call %d failed: %v; want EBADF of call 2", failed, err)
 	}
-	if s.Calls[3].Result != 7 {
-		t.Error("a call after the error was made")
+	if r := s.Calls[3].Result; r != -int(unix.ECANCELED) {
+		t.Errorf("the call after the error was made: %d", r)
 	}
 	var first, second unix.Stat_t
 	if unix.Fstat(s.Calls[0].Result, &first) != nil || unix.Fstat(s.Calls[1].Result, &second) != nil || first.Ino != second.Ino || s.Calls[1].Result < 50 {
@@ -118,5 +118,22 @@ func TestSequencesBesideEachOther(t *testing.T) {
 		if failed, err := s.Failed(); failed >= 0 {
 			t.Errorf("call %d: %v", failed, err)
 		}
+	}
+}
+
+// As a filter with SCMP_ACT_KILL_THREAD would: the thread ends, and none of its calls was made.
+func TestASequenceWhoseThreadIsKilledHasFailed(t *testing.T) {
+	t.Parallel()
+	status := 0
+	s := &Sequence{Calls: []Call{{Number: unix.SYS_EXIT, First: &status}, {Number: unix.SYS_CLOSE, First: &status}}}
+	if err := s.Begin(); err != nil {
+		t.Fatal(err)
+	}
+	s.Wait()
+	if failed, err := s.Failed(); failed != 0 || !errors.Is(err, unix.ECANCELED) {
+		t.Errorf("call %d failed: %v; want ECANCELED of call 0", failed, err)
+	}
+	if err := unix.Fstat(0, &unix.Stat_t{}); err != nil {
+		t.Errorf("descriptor 0: %v", err)
 	}
 }
