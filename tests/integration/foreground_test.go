@@ -32,6 +32,12 @@ func execedPID(t *testing.T, file string) int {
 	return pid
 }
 
+// stops waits until a process has stopped: for a signal that was sent, it needs a processor.
+func stops(t *testing.T, pid int) {
+	t.Helper()
+	harness.Eventually(t, "the program has stopped", func() bool { return runState(pid) == 'T' })
+}
+
 // Without a terminal, ^Z stops the program together with rt, and fg continues both, as if there were no container.
 func TestControlZStopsTheJob(t *testing.T) {
 	t.Parallel()
@@ -43,9 +49,7 @@ func TestControlZStopsTheJob(t *testing.T) {
 	p.types(t, "\x1a")
 	p.sees(t, "Stopped")
 	pid := b.State(t).Pid
-	if state := runState(pid); state != 'T' {
-		t.Errorf("the program is in state %c", state)
-	}
+	stops(t, pid)
 	p.types(t, "fg; echo status=$?\n")
 	p.sees(t, "tick")
 	if state := runState(pid); state == 'T' {
@@ -72,9 +76,7 @@ func TestControlZStopsAnExec(t *testing.T) {
 	p.sees(t, "tick 3")
 	p.types(t, "\x1a")
 	p.sees(t, "Stopped")
-	if state := runState(execedPID(t, pidFile)); state != 'T' {
-		t.Errorf("the program is in state %c", state)
-	}
+	stops(t, execedPID(t, pidFile))
 	b.Exec(t, nil, "true").WantExit(t, 0)
 	p.types(t, "fg; echo status=$?\n")
 	p.sees(t, "tick 5")
