@@ -169,11 +169,11 @@ start_kubelet() {
 		--root-dir "$WORK/kubelet" --cert-dir "$WORK/pki" --hostname-override "$node" --node-ip "$node_ip" --v 2
 }
 
-start_cluster() {
+start_cluster() { # [IMAGE-TAR...]
 	write_network
 	write_kubelet
 	start_containerd "$tested"
-	for image in "$bin"/images/*.tar; do ctr images import "$image" >>"$WORK/log/import.log" 2>&1; done
+	for image in "$bin"/images/*.tar "$@"; do ctr images import "$image" >>"$WORK/log/import.log" 2>&1; done
 	start_control_plane
 	start_kubelet
 	{
