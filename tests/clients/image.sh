@@ -42,3 +42,19 @@ make_image() { # ROOTFS NAME TAR-FILE [CONFIG]
 	tar -C "$layout" -cf "$file" .
 	rm -r "$layout"
 }
+
+# add_programs copies programs of the machine, with the libraries that they need, into a root file system.
+add_programs() { # ROOTFS PROGRAM...
+	local rootfs=$1 path library dir
+	mkdir -p "$rootfs/usr/bin"
+	for dir in lib lib64; do mkdir -p "$rootfs/usr/$dir" && ln -sfn "usr/$dir" "$rootfs/$dir"; done
+	shift
+	for path in "$@"; do
+		path=$(PATH=/usr/sbin:/usr/bin command -v "$path")
+		cp -L "$path" "$rootfs/usr/bin/"
+		for library in $(ldd "$path" | grep -o '/[^ ]*'); do
+			mkdir -p "$rootfs/usr/$(dirname "${library#/usr}")"
+			cp -L "$library" "$rootfs/usr/${library#/usr}"
+		done
+	done
+}

@@ -13,21 +13,9 @@ fi
 . "$here/image.sh"
 image=registry.example/rt-install:1
 rootfs=$WORK/install-rootfs
-programs() { # PROGRAM...: with the libraries that they need
-	local path library
-	mkdir -p "$rootfs/usr/bin" "$rootfs/tmp" "$rootfs/etc/ssl/certs" "$rootfs/usr/local/bin"
-	for path in bin lib lib64; do mkdir -p "$rootfs/usr/$path" && ln -sfn "usr/$path" "$rootfs/$path"; done
-	for path in "$@"; do
-		path=$(PATH=/usr/sbin:/usr/bin command -v "$path")
-		cp -L "$path" "$rootfs/usr/bin/"
-		for library in $(ldd "$path" | grep -o '/[^ ]*'); do
-			mkdir -p "$rootfs/usr/$(dirname "${library#/usr}")"
-			cp -L "$library" "$rootfs/usr/${library#/usr}"
-		done
-	done
-}
-programs sh awk basename cat chmod chroot cmp cp curl find grep mkdir mv rm sed sleep stat sync tr wc ls
-mkdir -p "$rootfs/opt/rt"
+add_programs "$rootfs" sh awk basename cat chmod chroot cmp cp curl find grep mkdir mv rm sed sleep stat sync tr wc ls
+ln -s usr/bin "$rootfs/bin"
+mkdir -p "$rootfs"/{opt/rt,tmp,etc/ssl/certs,usr/local/bin}
 cp "$RUNTIME" "$rootfs/opt/rt/rt"
 cp "$contrib/rt-install" "$rootfs/usr/local/bin/"
 make_image "$rootfs" "$image" "$WORK/install.tar" '"Entrypoint": ["/usr/local/bin/rt-install"]'
