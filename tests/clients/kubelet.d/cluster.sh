@@ -10,6 +10,7 @@ service_ip=10.216.0.1 dns_ip=10.216.0.10 node_ip=10.215.0.1
 node=rt-node
 export KUBECONFIG=$WORK/kubeconfig
 root=/run/states
+unsafe_sysctls='["net.core.somaxconn", "kernel.msg*"]'
 # Pods without a class have the runc of the machine.
 default=runc
 if [ "$handler" = runc ]; then default=default; fi
@@ -82,7 +83,7 @@ write_kubelet() {
 		resolvConf: $WORK/resolv.conf
 		volumePluginDir: $WORK/volume-plugins
 		staticPodPath: $WORK/manifests
-		allowedUnsafeSysctls: ["net.core.somaxconn", "kernel.msg*"]
+		allowedUnsafeSysctls: $unsafe_sysctls
 		# The images can't be pulled again, and the machine's disk is not the pods'.
 		imageGCHighThresholdPercent: 100
 		evictionHard: {memory.available: 50Mi}

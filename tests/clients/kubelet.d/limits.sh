@@ -69,7 +69,7 @@ check 'nothing asked: group of a BestEffort pod' 0 '^/kubepods/besteffort/pod[0-
 check 'out of memory: OOMKilled' 0 '^OOMKilled$' at oom '.status.containerStatuses[0].state.terminated.reason' OOMKilled
 check 'out of memory: 137' 0 '^137$' field oom '.status.containerStatuses[0].state.terminated.exitCode'
 check 'out of memory, restarted' 0 '^OOMKilled$' at oomagain '.status.containerStatuses[0].lastState.terminated.reason' OOMKilled
-check 'out of memory in a child: the first process goes on' 0 'child 137$' output oomchild
+check 'out of memory in a child: the first process goes on' 0 'child 137([^0-9]|$)' output oomchild
 check 'out of memory in an init container' 0 '^OOMKilled$' at oominit '.status.initContainerStatuses[0].state.terminated.reason' OOMKilled
 check 'a limit below what a container needs' 0 'memory' event small 'memory'
 check 'emptyDir in memory with a limit' 0 'written.*full$' output disk
