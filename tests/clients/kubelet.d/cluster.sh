@@ -10,6 +10,7 @@ service_ip=10.216.0.1 dns_ip=10.216.0.10 node_ip=10.215.0.1
 node=rt-node
 export KUBECONFIG=$WORK/kubeconfig
 root=/run/states
+more_images=()
 unsafe_sysctls='["net.core.somaxconn", "kernel.msg*"]'
 # Pods without a class have the runc of the machine.
 default=runc
@@ -170,11 +171,11 @@ start_kubelet() {
 		--root-dir "$WORK/kubelet" --cert-dir "$WORK/pki" --hostname-override "$node" --node-ip "$node_ip" --v 2
 }
 
-start_cluster() { # [IMAGE-TAR...]
+start_cluster() {
 	write_network
 	write_kubelet
 	start_containerd "$tested"
-	for image in "$bin"/images/*.tar "$@"; do ctr images import "$image" >>"$WORK/log/import.log" 2>&1; done
+	for image in "$bin"/images/*.tar ${more_images[@]+"${more_images[@]}"}; do ctr images import "$image" >>"$WORK/log/import.log" 2>&1; done
 	start_control_plane
 	start_kubelet
 	{
