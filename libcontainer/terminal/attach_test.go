@@ -63,13 +63,16 @@ func attach(t *testing.T, s Streams, script string) session {
 	return session{a, c}
 }
 
+// uninterrupted is for Finish, which on a busy machine may have to wait: no signal ever comes.
+func uninterrupted() <-chan os.Signal { return nil }
+
 // end waits for the script and finishes; it returns the exit status.
 func (s session) end(t *testing.T) int {
 	t.Helper()
 	timer := time.AfterFunc(patience, func() { _ = s.process.Process.Kill() })
 	defer timer.Stop()
 	_ = s.process.Wait()
-	if err := s.Finish(nil); err != nil {
+	if err := s.Finish(uninterrupted); err != nil {
 		t.Errorf("finish: %v", err)
 	}
 	return s.process.ProcessState.ExitCode()
@@ -193,7 +196,7 @@ func TestLostReaderHangsUp(t *testing.T) {
 	if status := s.process.ProcessState.ExitCode(); status != 5 {
 		t.Errorf("status %d", status)
 	}
-	if err := s.Finish(nil); err == nil || !strings.Contains(err.Error(), "write standard output: broken pipe") {
+	if err := s.Finish(uninterrupted); err == nil || !strings.Contains(err.Error(), "write standard output: broken pipe") {
 		t.Errorf("finish: %v", err)
 	}
 }
@@ -321,7 +324,7 @@ func TestCloseRestoresAndMayBeRepeated(t *testing.T) {
 	if mode(t, tty) != before {
 		t.Error("mode not restored")
 	}
-	if err := a.Finish(nil); err != nil {
+	if err := a.Finish(uninterrupted); err != nil {
 		t.Error(err)
 	}
 }
@@ -336,7 +339,7 @@ func TestZeroSizeIsNotPassedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = a.Finish(nil) }()
+	defer func() { _ = a.Finish(uninterrupted) }()
 	if size, err := unix.IoctlGetWinsize(int(slave.Fd()), unix.TIOCGWINSZ); err != nil || size.Row != 10 || size.Col != 20 {
 		t.Errorf("size %+v, %v", size, err)
 	}

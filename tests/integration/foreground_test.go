@@ -282,6 +282,23 @@ func TestIgnoredSignalsAreNotForwarded(t *testing.T) {
 	}
 }
 
+// So do those that come when rt does not yet pass any on, but holds them: a hook sends one.
+func TestIgnoredSignalsThatComeEarlyAreNotForwarded(t *testing.T) {
+	t.Parallel()
+	b := shell(t, `trap "echo got HUP" HUP; trap "echo got TERM; exit 3" TERM; echo up; while :; do sleep 0.01; done`)
+	addHook(b, "poststart", "until grep -q up "+b.Path("output")+"; do sleep 0.01; done; kill -HUP $PPID")
+	b.Wrapper = []string{"/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh"}
+	run := inForeground(t, b)
+	if err := run.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ends(t, run)
+	if got := run.ProcessState.ExitCode(); got != 3 {
+		t.Errorf("exit status is %d, want the program's 3", got)
+	}
+	wantFile(t, b.Path("output"), "up\ngot TERM\n")
+}
+
 // A person is told why ^C does nothing, once.
 func TestADroppedInterruptIsExplained(t *testing.T) {
 	t.Parallel()
