@@ -159,9 +159,10 @@ func (n *creation) execute(wait bool) error {
 	if err != nil {
 		return err
 	}
-	defer opened.close()
 	start := stageStart{plan: p, opened: opened, stdio: [3]uintptr{0, 1, 2}, beside: n.besideStage}
-	if n.stage, err = start.spawn(n.group); err != nil {
+	n.stage, err = start.spawn(n.group)
+	opened.close() // now, as the stage has work to do: later it waits for us
+	if err != nil {
 		return err
 	}
 	n.onFailure(n.stage.kill)
