@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"time"
@@ -139,6 +140,7 @@ func parallel(r *runtime, bundle, id string) (sample, error) {
 		first error
 	)
 	numbers := make(chan int)
+	defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(goruntime.NumCPU())) // here the launcher has work, too
 	begin := time.Now()
 	for range parallelAtATime {
 		wait.Go(func() {
