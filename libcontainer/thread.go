@@ -18,8 +18,7 @@ func background(do func()) {
 }
 
 // onOwnThread calls do on a locked thread, which ends with it, so that do may change what belongs to the thread, its
-// namespaces say; a do that unlocks the thread gives it back. It is never the first thread: what /proc/self shows is
-// that one's.
+// namespaces say. It is never the first thread: what /proc/self shows is that one's.
 func onOwnThread(do func()) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
